@@ -1,0 +1,148 @@
+"""One linear text classifier, used for the category and for the status.
+
+logits = bias + TF-IDF row x weights, divided by a temperature so that their softmax
+is calibrated. Because everything is linear, a logit is exactly the bias plus the sum
+of the contributions of the words, which is what the evidence shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rectify_nlp.features import Analysis, Block, Counts, Vectorizer
+from rectify_nlp.types import Evidence
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a classifier reads and how it is fitted.
+
+    `inverse_regularisation` is scikit-learn's C for the sum of losses; `balance` is the
+    exponent of inverse label frequency in the sample weights (0: none, 1: "balanced").
+    """
+
+    blocks: tuple[Block, ...]
+    inverse_regularisation: float
+    balance: float = 1.0
+    min_count: int = 2
+
+
+@dataclass(frozen=True)
+class LinearClassifier:
+    """A fitted classifier. `weights` has a row for each column of the vectorizer and a
+    column for each label; `bias` one value a label; `abstain_below` a probability."""
+
+    labels: tuple[str, ...]
+    vectorizer: Vectorizer
+    weights: NDArray[np.float32]
+    bias: Floats
+    temperature: float = 1.0
+    abstain_below: float = 0.0
+
+    @classmethod
+    def fit(
+        cls,
+        counts: Counts,
+        rows: Sequence[int],
+        targets: Sequence[str],
+        labels: Sequence[str],
+        settings: Settings,
+    ) -> LinearClassifier:
+        """Multinomial logistic regression on the segments `rows` of `counts`.
+
+        `targets` are the labels of these rows; ValueError where fewer than two occur.
+
+        Newton's method with a tight tolerance: the optimum is unique, so other machines
+        come to the same weights within 1e-5.
+        """
+        import warnings
+
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
+
+        present = [label for label in labels if label in set(targets)]
+        if len(present) < 2:
+            raise ValueError("a classifier needs examples of at least two labels")
+        vectorizer, matrix = counts.fit(rows, settings.min_count)
+        index = {label: i for i, label in enumerate(present)}
+        y = np.array([index[t] for t in targets])
+        frequency = np.bincount(y, minlength=len(present)) / len(y)
+        weight = (1.0 / (frequency * len(present))) ** settings.balance
+        # One thread: sums are then always taken in the same order.
+        with threadpool_limits(limits=1), warnings.catch_warnings():
+            # The line search ends on rounding noise just above so tight a tolerance.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fitted = LogisticRegression(
+                C=settings.inverse_regularisation, solver="newton-cg", tol=1e-9, max_iter=500
+            ).fit(matrix, y, weight[y])
+        coef, intercept = fitted.coef_, fitted.intercept_
+        if len(present) == 2:  # scikit-learn keeps one row for two labels
+            coef, intercept = np.vstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
+        weights = np.zeros((len(vectorizer.idf), len(labels)), dtype=np.float32)
+        bias = np.full(len(labels), _NEVER)
+        for column, label in enumerate(present):
+            weights[:, labels.index(label)] = coef[column]
+            bias[labels.index(label)] = np.float32(intercept[column])
+        return cls(labels=tuple(labels), vectorizer=vectorizer, weights=weights, bias=bias)
+
+    def with_calibration(self, temperature: float, abstain_below: float) -> LinearClassifier:
+        return replace(self, temperature=temperature, abstain_below=abstain_below)
+
+    def logits(self, analyses: Sequence[Analysis]) -> Floats:
+        """Calibrated logits in nats, one row a segment, one column a label."""
+        rows = self.vectorizer.rows(analyses)
+        out = np.tile(self.bias, (len(analyses), 1))
+        products = self.weights[rows.columns] * rows.values[:, None]
+        for row in range(len(analyses)):
+            out[row] += products[rows.starts[row] : rows.starts[row + 1]].sum(axis=0)
+        return out / self.temperature
+
+    def evidence(
+        self, analysis: Analysis, label: str, offsets: Mapping[str, int]
+    ) -> list[Evidence]:
+        """Every occurrence of every known term with its share of `label`'s logit.
+
+        The weights sum to the logit less bias / temperature. `offsets` maps a field to
+        where its text starts; fields without one have no place and are left out.
+        """
+        column_of_label = self.labels.index(label)
+        columns, values = self.vectorizer.row(analysis)
+        share = {
+            column: value * float(self.weights[column, column_of_label]) / self.temperature
+            for column, value in zip(columns, values, strict=True)
+        }
+        found = list(self.vectorizer.occurrences(analysis))
+        count: dict[int, int] = {}
+        for column, *_ in found:
+            count[column] = count.get(column, 0) + 1
+        evidence = []
+        for column, term, field, start, end in found:
+            if field in offsets:
+                low, high = analysis.place(field, start, end)
+                evidence.append(
+                    Evidence(
+                        start=offsets[field] + low,
+                        end=offsets[field] + high,
+                        term=term.lstrip("#"),
+                        weight=share[column] / count[column],
+                    )
+                )
+        return evidence
+
+
+# Bias of a label no example has: its probability is nil, its arithmetic finite.
+_NEVER = -1e4
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities from logits, row by row."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: Floats = shifted / shifted.sum(axis=-1, keepdims=True)
+    return result

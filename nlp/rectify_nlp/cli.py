@@ -1,0 +1,265 @@
+"""The command line: parse, call the library, render, exit.
+
+stdout carries data only. Exit status: 0 all done; 1 finished, but some sources
+failed; 2 usage; 3 no input could be read; 4 model missing, altered or incompatible;
+5 output could not be written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rectify_nlp.errors import LabelsError, ModelError, OutputError, ReadError, RectifyError
+from rectify_nlp.model import Model
+from rectify_nlp.render import FORMATS, Layout, lines
+from rectify_nlp.resources import resource
+from rectify_nlp.taxonomy import Taxonomy, load_examples
+from rectify_nlp.types import Example
+from rectify_nlp.version import __version__
+
+app = typer.Typer(
+    name="rectify-nlp",
+    help="Read rectification notices (整改进展情况的通报), split them into issues, and judge each issue.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", "-m", help="Model folder; the built-in one by default.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings on stderr.")]
+LabelsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Labelled segments, *.jsonl or *.csv, or folders of them."),
+]
+
+
+def main() -> None:
+    """Entry point: turns errors into one line and an exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console of another encoding shows what it cannot print as \\u....
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app()
+    except RectifyError as error:
+        if "--debug" in sys.argv:
+            raise
+        _say(f"error: {error}")
+        raise SystemExit(_exit_code(error)) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+def _exit_code(error: RectifyError) -> int:
+    codes = ((ModelError, 4), (OutputError, 5), (ReadError, 3), (LabelsError, 3))
+    return next((code for kind, code in codes if isinstance(error, kind)), 1)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"rectify-nlp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks instead of messages.")] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command()
+def predict(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...", help="Notices (.txt), segment files (.jsonl, .csv), folders, or -"
+        ),
+    ],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", "-f", help="table, json, jsonl or csv; table on a terminal."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
+    model: ModelOption = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show the words that decided.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Split notices into issues and judge each: what it is about, how far it probably is."""
+    from rectify_nlp.batch import Tally, results
+
+    form = _format(form, output)
+    loaded = Model.load(model)
+    tally = Tally(report=None if quiet else _say)
+    found = tally.count(results(sources, loaded, explain=explain))
+    layout = Layout(width=_width(output), colour=_colour(output), explain=explain)
+    with _Writer(output) as write:
+        for line in lines(found, form, loaded, layout):
+            write(line)
+    if tally.failed:
+        raise typer.Exit(3 if tally.failed == tally.sources else 1)
+
+
+@app.command()
+def split(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A notice, or -")],
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Why each line was taken for what.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Issues as JSON lines.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show what was read of a notice and where it was cut; no model involved."""
+    from rectify_nlp.reading import read
+    from rectify_nlp.render import split_lines, trace_lines
+    from rectify_nlp.splitting import split as cut
+
+    notice = read(source)
+    parts = cut(notice)
+    for line in (
+        trace_lines(notice, parts) if trace else split_lines(notice, parts, as_json=as_json)
+    ):
+        print(line)
+    if not quiet:
+        for warning in (*notice.warnings, *parts.warnings):
+            _say(f"{source}: warning: {warning}")
+
+
+@app.command()
+def train(
+    labels: LabelsArgument = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")] = Path(
+        "models/default"
+    ),
+    taxonomy: Annotated[Path | None, typer.Option(help="taxonomy.toml to use instead.")] = None,
+) -> None:
+    """Learn a model from labelled segments (those that come with the package by default)."""
+    from rectify_nlp.render import model_card
+    from rectify_nlp.training import train as learn
+
+    learned = learn(*_labelled(labels, taxonomy))
+    card = model_card(learned)
+    learned.save(output, card)
+    print(card, end="")
+    _say(f"model written to {output}; use it with --model {output}")
+
+
+@app.command()
+def evaluate(
+    labels: LabelsArgument = None,
+    model: ModelOption = None,
+    taxonomy: Annotated[Path | None, typer.Option(help="taxonomy.toml to use instead.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON.")] = False,
+) -> None:
+    """Judge the training on notices left out, or (--model) a finished model on given labels."""
+    from rectify_nlp.render import result_lines, to_json_line
+    from rectify_nlp.training import evaluate as judge
+    from rectify_nlp.training import evaluate_model
+
+    examples, names = _labelled(labels, taxonomy)
+    results = evaluate_model(Model.load(model), examples) if model else judge(examples, names)
+    if as_json:
+        print(to_json_line({"results": [result.as_dict() for result in results]}), end="")
+    else:
+        print("\n".join(line for result in results for line in result_lines(result)))
+
+
+@app.command()
+def inspect(
+    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="Model folder.")] = None,
+    terms: Annotated[int, typer.Option(help="Strongest terms to show for each label.")] = 12,
+) -> None:
+    """Verify a model and show its card and the strongest terms of each label."""
+    from rectify_nlp.render import model_lines
+
+    for line in model_lines(Model.load(model), terms):
+        print(line)
+
+
+def _labelled(labels: list[Path] | None, taxonomy: Path | None) -> tuple[list[Example], Taxonomy]:
+    names = Taxonomy.load(taxonomy)
+    return load_examples(labels or [resource("labels")], names), names
+
+
+def _format(form: str | None, output: Path | None) -> str:
+    if form is None:
+        suffix = output.suffix.lstrip(".") if output else ""
+        on_terminal = output is None and sys.stdout.isatty()
+        return suffix if suffix in FORMATS else "table" if on_terminal else "jsonl"
+    if form not in FORMATS:
+        raise typer.BadParameter(f"{form} is none of {', '.join(FORMATS)}", param_hint="--format")
+    return form
+
+
+def _width(output: Path | None) -> int:
+    import shutil
+
+    return shutil.get_terminal_size((120, 24)).columns if output is None else 120
+
+
+def _colour(output: Path | None) -> bool:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return output is None and sys.stdout.isatty() and not plain
+
+
+class _Writer:
+    """stdout, or a file that appears under its name only when it is whole."""
+
+    def __init__(self, output: Path | None) -> None:
+        self.output = output
+        self.partial = output.with_name(f".{output.name}.{os.getpid()}.part") if output else None
+
+    def __enter__(self) -> Callable[[str], Any]:
+        if self.partial is None:
+            self.stream = sys.stdout
+            return self._write
+        try:
+            self.stream = self.partial.open("w", encoding="utf-8", newline="")
+        except OSError as error:
+            raise OutputError(f"{self.output}: cannot be written ({error.strerror})") from error
+        return self._write
+
+    def _write(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"output: cannot be written ({error.strerror})") from error
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        try:
+            self.stream.flush()
+            if self.partial is None:
+                return
+            os.fsync(self.stream.fileno())
+            self.stream.close()
+            if kind is None:
+                assert self.output is not None
+                self.partial.replace(self.output)
+        except BrokenPipeError:
+            raise
+        except OSError as problem:
+            raise OutputError(
+                f"{self.output or 'output'}: cannot be written ({problem.strerror})"
+            ) from problem
+        finally:
+            if self.partial is not None:
+                self.partial.unlink(missing_ok=True)

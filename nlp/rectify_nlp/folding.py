@@ -1,0 +1,103 @@
+"""The one form of a text that rules and features are matched on, with the way back.
+
+Full-width forms are made half-width, one character to one (NFKC is not). Where a
+text is in traditional characters they are simplified one by one, and pinyin printed
+in brackets behind characters is left out; `Folded.place` leads back to the original.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+_HALF_WIDTH: dict[int, int] = {
+    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
+    **dict.fromkeys((0x3000, 0xA0, 0x09, 0x2002, 0x2003, 0x2009, 0x200B, 0xFEFF), 0x20),
+    **{
+        ord(odd): ord(plain)
+        for odd, plain in zip("〔〕【】「」『』﹙﹚〈〉", "[][]“”‘’()<>", strict=True)
+    },
+}
+# Frequent characters of notices that only traditional script has.
+_TRADITIONAL = re.compile("[關於問題黨組織實責進對領導業務員開會議監嚴幹廳鄉鎮縣區國資產]")
+_PINYIN = re.compile(r"(?<=[\u3400-\u9fff])[(\uff08][a-zA-Z\u0261\u00e0-\u01dc]{1,7}[)\uff09]")
+_TONE = re.compile(r"[(\uff08][a-z]{0,5}[\u00e0-\u01dc][a-z]{0,4}[)\uff09]")
+_PINYIN_FROM = 3
+
+
+def fold(text: str) -> str:
+    """`text` with full-width forms made half-width, of the same length."""
+    return text.translate(_HALF_WIDTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Folded text; `places` maps its positions to the original (None: they are the same)."""
+
+    text: str
+    places: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, text: str) -> Folded:
+        """Fold `text`, simplify it where it is traditional, take out pinyin where it has some."""
+        folded = fold(text)
+        if _TRADITIONAL.search(folded):
+            folded = _simplified(folded)
+        if len(_TONE.findall(folded)) < _PINYIN_FROM:
+            return cls(folded)
+        kept: list[str] = []
+        places: list[int] = []
+        position = 0
+        for match in _PINYIN.finditer(folded):
+            kept.append(folded[position : match.start()])
+            places.extend(range(position, match.start()))
+            position = match.end()
+        kept.append(folded[position:])
+        places.extend(range(position, len(folded) + 1))
+        return cls("".join(kept), tuple(places))
+
+    def place(self, position: int) -> int:
+        """Where `position` of the folded text lies in the original."""
+        return position if self.places is None else self.places[position]
+
+    def end_place(self, position: int) -> int:
+        """As `place`, for an exclusive end: behind the last character and its pinyin."""
+        if self.places is None or position == 0:
+            return position
+        after = self.places[position - 1] + 1
+        return self.places[position] if position < len(self.places) - 1 else after
+
+
+def is_traditional(text: str) -> bool:
+    """Whether a noticeable part of `text` is in traditional characters."""
+    return len(_TRADITIONAL.findall(text)) * 50 > len(text)
+
+
+def can_simplify() -> bool:
+    """Whether the extra for traditional characters is installed."""
+    return _converter() is not None
+
+
+def _simplified(text: str) -> str:
+    convert = _converter()
+    if convert is None:
+        return text
+    return text.translate({ord(char): _one(char) for char in set(text) if char >= "\u3400"})
+
+
+@lru_cache(maxsize=8192)
+def _one(char: str) -> str:
+    """The simplified form of one character; itself where that is not one character."""
+    convert = _converter()
+    simple: str = convert.convert(char) if convert else char
+    return simple if len(simple) == 1 else char
+
+
+@lru_cache(maxsize=1)
+def _converter():  # type: ignore[no-untyped-def]
+    try:
+        from opencc import OpenCC
+    except ImportError:
+        return None
+    return OpenCC("t2s")

@@ -1,0 +1,94 @@
+"""The wording rules of labels/grammar.toml, compiled. They are matched on folded text."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from rectify_nlp.errors import LabelsError
+from rectify_nlp.resources import resource
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Compiled rules; every pattern is applied to folded text."""
+
+    label: re.Pattern[str]
+    status_label: re.Pattern[str]
+    organisation: re.Pattern[str]
+    issues: re.Pattern[str]
+    next: re.Pattern[str]
+    deficit: re.Pattern[str]
+    remedy: re.Pattern[str]
+    positive: re.Pattern[str]
+    title_end: re.Pattern[str]
+    aspect: re.Pattern[str]
+    closing: re.Pattern[str]
+    closing_wider: re.Pattern[str]
+    subject: re.Pattern[str]
+    occasion: re.Pattern[str]
+    foreign: re.Pattern[str]
+
+
+# What may stand around an item label: an opening bracket or ordinal before it, a
+# closing bracket and a colon after it (or nothing, where it has its line to itself).
+# A row of a table has its number before the label.
+_BEFORE = r"[ ]*+[\[(<]?[ ]*+(?:(?P<row>[0-9]{1,3})(?:[.、][ ]*+|[ ]))?"
+_AFTER = r"[ ]*+[\])>]?[ ]*+(?::|(?=\n|$)|(?<=[\])>]))"
+
+
+@lru_cache(maxsize=4)
+def load_grammar(path: Path | None = None) -> Grammar:
+    """Read grammar.toml (the one that comes with the package by default).
+
+    LabelsError names the entry that is empty or no regular expression: an empty
+    alternative would match everything.
+    """
+    path = path or resource("labels/grammar.toml")
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise LabelsError(path, 0, f"cannot be used ({error})") from error
+
+    def words(section: str, name: str) -> str:
+        entries: Any = raw.get(section, {}).get(name)
+        if not isinstance(entries, list) or not entries:
+            raise LabelsError(path, 0, f"[{section}] {name} must be a list of patterns")
+        for entry in entries:
+            try:
+                empty = re.compile(entry).match("") is not None
+            except (re.error, TypeError) as error:
+                raise LabelsError(path, 0, f"[{section}] {name}: {entry!r}: {error}") from error
+            if empty:
+                raise LabelsError(path, 0, f"[{section}] {name}: {entry!r} matches nothing at all")
+        return "|".join(sorted(entries, key=len, reverse=True))
+
+    labels = "|".join(
+        f"(?P<{kind}>{words('labels', kind)})"
+        for kind in ("measures", "detail", "problem", "other")
+    )
+    status_words = words("labels", "status")
+    return Grammar(
+        label=re.compile(f"{_BEFORE}(?:{labels}|(?P<status>{status_words})){_AFTER}"),
+        status_label=re.compile(f"{_BEFORE}(?:{status_words}){_AFTER}"),
+        organisation=re.compile(words("sections", "organisation")),
+        issues=re.compile(words("sections", "issues")),
+        next=re.compile(words("sections", "next")),
+        deficit=re.compile(
+            f"(?:{words('problem', 'anywhere')})"
+            f"|(?:{words('problem', 'clause_end')})(?=[,。;:、!?”’)]|$|的?问题|的整改|现象)"
+        ),
+        remedy=re.compile(words("problem", "remedy")),
+        positive=re.compile(words("problem", "positive")),
+        title_end=re.compile(f"(?:{words('problem', 'title_end')})[。:;]?$"),
+        aspect=re.compile(f"(?:{words('problem', 'aspect')})(?:[(][^()]*[)])?[。:;]?$"),
+        closing=re.compile(words("closing", "lines")),
+        closing_wider=re.compile(words("closing", "wider")),
+        subject=re.compile(words("document", "subject")),
+        occasion=re.compile(words("document", "occasion")),
+        foreign=re.compile(words("document", "foreign")),
+    )

@@ -1,0 +1,120 @@
+"""Where the title or first sentence behind a marker ends.
+
+A full stop inside quotation marks or brackets does not end it; the first item label
+or the first of a row of measures (一是 ...) does.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rectify_nlp.grammar import Grammar
+
+_MAX_HEAD = 600
+_SENTENCE_END = "。!?"
+
+
+def find_head(folded: str, start: int, end: int, grammar: Grammar) -> tuple[int, str]:
+    """Where the title or first sentence that begins at `start` ends, and its form.
+
+    Forms: "quoted" (关于“...”的问题), "about" (关于...的问题), "sentence".
+    A full stop inside quotation marks or brackets does not end a sentence.
+    """
+    end = min(end, start + _MAX_HEAD)
+    limit = _before_measures(folded, start, end, grammar)
+    quoted = _QUOTED_OPEN.match(folded, start, limit)
+    if quoted:
+        close = quoted.end()
+        while True:
+            close = _closing_quote(folded, close, limit)
+            if close < 0:
+                break
+            more = _QUOTED_MORE.match(folded, close, limit)
+            if not more:
+                break
+            close = more.end()
+        if close >= 0:
+            tail = _TITLE_TAIL.match(folded, close, limit)
+            if tail and (tail["word"] or quoted["lead"]):
+                return tail.end(), "quoted"
+    about = _ABOUT.match(folded, start, limit)
+    if about:
+        depth = 0
+        for match in _ABOUT_END.finditer(folded, about.end(), limit):
+            mark = match.group()
+            if mark in "“‘《(":
+                depth += 1
+            elif mark in "”’》)":
+                depth -= 1
+            elif depth <= 0:
+                return match.end(), "about"
+    return _sentence_end(folded, start, limit), "sentence"
+
+
+_QUOTED_OPEN = re.compile(
+    r"(?P<lead>关于|针对|对于|对|就)?(?:反馈的?|巡[视察]组?(?:反馈|指出)的?)?[ ]*+[“\"]"
+)
+_QUOTED_MORE = re.compile(r"(?:、|和|及|以及|与)?[ ]*+[“\"]")
+_TITLE_TAIL = re.compile(
+    r"[ ]*+(?:等)?(?:[0-9一二三四五六七八九十]{1,3}个)?(?:方面)?(?:的)?(?:突出|主要|具体|反馈)?"
+    r"(?P<word>问题|情况|方面)?(?:的)?(?:整改)?(?:落实|进展|完成)?(?:情况)?[ ]*+"
+    r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.!]|$|(?=\n)|(?=[ ]*+(?:整改|一是|责任)))"
+)
+_ABOUT = re.compile(r"(?:关于|针对|对于|对|就)(?!照|标|比|口|接)")
+_ABOUT_END = re.compile(
+    r"[“‘《(”’》)]|(?:的)?问题(?:的)?(?:整改)?(?:落实|进展|完成)?(?:情况)?[ ]*+"
+    r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.]|$|(?=\n)|(?=[ ]*+(?:整改情况|整改落实|一是)))"
+)
+_PAIRS = {"“": "”", "‘": "’", "《": "》", "(": ")", "[": "]"}
+_TOKENS = re.compile(r"[“”‘’《》()\[\]。!?]")
+
+
+def _closing_quote(folded: str, start: int, end: int) -> int:
+    """Position after the quotation mark that closes the one before `start`; -1 if none."""
+    depth = 1
+    for position in range(start, end):
+        char = folded[position]
+        if char == "“":
+            depth += 1
+        elif char == "”" or (char == '"' and depth == 1):
+            depth -= 1
+            if depth == 0:
+                return position + 1
+    return -1
+
+
+def _sentence_end(folded: str, start: int, end: int) -> int:
+    """Position after the first sentence end outside of quotation marks and brackets."""
+    depth = 0
+    for match in _TOKENS.finditer(folded, start, end):
+        char = match.group()
+        if char in _PAIRS:
+            depth += 1
+        elif char in _SENTENCE_END:
+            if depth == 0:
+                return match.end()
+        elif depth:
+            depth -= 1
+    if depth:  # an opened mark is never closed: let the first full stop decide
+        stop = folded.find("。", start, end)
+        return stop + 1 if stop >= 0 else end
+    return end
+
+
+_MEASURE_START = re.compile(
+    r"(?<=[。;:, ”)])[ ]*+(?:(?:主要)?一是|(?:[(]1[)]|[(]一[)]|①|1[.、](?![0-9])))"
+)
+
+
+_LABEL_MAY_FOLLOW = re.compile(r"[。:;!”\])]|[ ](?=[^ ])")
+
+
+def _before_measures(folded: str, start: int, end: int, grammar: Grammar) -> int:
+    """Where an item label or the first of a row of measures ends the title at the latest."""
+    match = _MEASURE_START.search(folded, start + 2, end)
+    limit = match.start() if match else end
+    for mark in _LABEL_MAY_FOLLOW.finditer(folded, start + 2, limit):
+        label = grammar.label.match(folded, mark.end(), limit)
+        if label and (label["measures"] or label["other"] or label["status"]):
+            return mark.end()
+    return limit

@@ -1,0 +1,303 @@
+"""Bytes to a Notice: recognise, decode, and take the particulars a notice gives about itself.
+
+Decoding follows the byte order mark, else strict UTF-8, else UTF-16 where every
+second byte of the beginning is nul or the text is plainly Han in that order, else
+GB18030. Line ends become a bare newline; nothing else of the text is changed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+import sys
+from collections.abc import Iterator
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+from rectify_nlp.errors import NoText, ReadError, UnsupportedFormat
+from rectify_nlp.types import Notice
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# Content that is certainly not plain text, by its first bytes.
+_MAGIC = (
+    (b"%PDF-", "a PDF"),
+    (b"PK\x03\x04", "a zip archive (docx, xlsx, ofd ...)"),
+    (b"\xd0\xcf\x11\xe0", "an old Office file (doc, wps, xls)"),
+    (b"{\\rtf", "an RTF file"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+)
+_HTML = re.compile(
+    rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|meta|\?xml)", re.I | re.S
+)
+STDIN = "-"
+
+
+def read(source: str | Path) -> Notice:
+    """Read one source: the path of a text file, or "-" for standard input.
+
+    ReadError (UnsupportedFormat, NoText) names the source and the remedy.
+    """
+    name = str(source)
+    try:
+        data = sys.stdin.buffer.read() if name == STDIN else Path(source).read_bytes()
+    except OSError as error:
+        raise ReadError(name, f"cannot be read ({error.strerror})") from error
+    return read_bytes(data, name)
+
+
+def read_bytes(data: bytes, source: str) -> Notice:
+    """A Notice from the bytes of a text file; errors as in `read`."""
+    for magic, what in _MAGIC:
+        if data.startswith(magic):
+            raise UnsupportedFormat(source, f"this is {what}; save it as a text file (.txt) first")
+    if _HTML.match(data[:2000]):
+        raise UnsupportedFormat(source, "this is a web page; save its text as .txt first")
+    text, replaced = decode(data)
+    if not text.strip():
+        raise NoText(source, "the file holds no text")
+    warnings = (f"{replaced} bytes could not be decoded",) if replaced else ()
+    return notice_from_text(
+        text, source, sha256=hashlib.sha256(data).hexdigest(), warnings=warnings
+    )
+
+
+def decode(data: bytes) -> tuple[str, int]:
+    """Text with bare newlines, and how many characters had to be replaced."""
+    encoding = _encoding(data)
+    for bom, _ in _BOMS:
+        if data.startswith(bom):
+            data = data[len(bom) :]
+            break
+    text = data.decode(encoding, errors="replace")
+    replaced = text.count("\ufffd") - data.count("\ufffd".encode(encoding))
+    return text.replace("\r\n", "\n").replace("\r", "\n"), max(0, replaced)
+
+
+def _encoding(data: bytes) -> str:
+    for bom, encoding in _BOMS:
+        if data.startswith(bom):
+            return encoding
+    # UTF-16 without a mark is looked for first: half of its bytes may be valid ASCII.
+    head = data[:4000]
+    for encoding, nul_at in (("utf-16-le", 1), ("utf-16-be", 0)):
+        if head[nul_at::2].count(0) * 20 > len(head):
+            return encoding
+    try:
+        data.decode("utf-8")
+        return "utf-8"
+    except UnicodeDecodeError as error:
+        # A file cut off inside its last character is still UTF-8.
+        if error.start >= len(data) - 3 and error.reason == "unexpected end of data":
+            return "utf-8"
+    candidates = ("gb18030", "utf-16-le", "utf-16-be", "utf-8")
+    return max(candidates, key=lambda encoding: _plausible(head, encoding))
+
+
+_COMMON = frozenset(
+    "的一是在不和有了中整改问题情况工作巡察视组党市县局委员会年月日对关于及等，。、"
+)
+
+
+def _plausible(head: bytes, encoding: str) -> float:
+    """Share of characters that are usual in a notice, less those that cannot be."""
+    text = head.decode(encoding, errors="replace")
+    good = sum(1 for char in text if char in _COMMON)
+    return (good - 3 * text.count("\ufffd")) / max(1, len(text))
+
+
+def notice_from_text(
+    text: str, source: str, *, sha256: str = "", warnings: tuple[str, ...] = (), **known: str
+) -> Notice:
+    """A Notice from text, with the particulars found in it.
+
+    `known` overrides what would be searched for (title, publisher, url ...).
+    """
+    particulars = _labelled(text)
+    title = known.get("title") or particulars.get("title") or _title(text)
+    publisher = known.get("publisher") or particulars.get("publisher") or _publisher(title)
+    return Notice(
+        text=text,
+        source=source,
+        sha256=sha256 or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+        title=title,
+        publisher=publisher or _signature(text),
+        published=parse_date(known.get("published") or particulars.get("published") or "")
+        or _signature_date(text),
+        index_number=particulars.get("index_number"),
+        document_number=particulars.get("document_number"),
+        url=known.get("url"),
+        warnings=warnings,
+    )
+
+
+# Particulars stand in the first lines and in the last; what lies between is the notice.
+_TOP_CHARS = 3000
+_TAIL_CHARS = 400
+_LABELS = {
+    "title": "名称|文件名称|标题",
+    "index_number": "索引号|信息索引号|索引",
+    "document_number": "文号|发文字号|文件编号|发文号",
+    "publisher": "发布机构|发布单位|发文机构|发文单位|发布机关",
+    "published": "发布日期|发布时间|发表时间|发文时间|公开日期|发文日期",
+    "other": "分类|主题分类|主题词|成文日期|成文时间|生成日期|来源|信息来源|作者|编辑|责任编辑|浏览次数"
+    "|浏览量|点击量|点击数|访问量|访问次数|阅读次数|字号|字体|体裁|效力状态|有效性|公开方式|公开形式"
+    "|主题|打印|分享到|时间|更新时间|公开范围|公开时限|组配分类|类别",
+}
+
+
+def _spaced(words: str) -> str:
+    """Alternatives that also match with the spaces that pages put inside a label."""
+    return "|".join(r"[ \t\u3000]*".join(word) for word in words.split("|"))
+
+
+_LABEL = re.compile(
+    r"(?<![\w\u4e00-\u9fff])(?:"
+    + "|".join(f"(?P<{name}>{_spaced(words)})" for name, words in _LABELS.items())
+    + r")[ \t\u3000]*[:：]"
+)
+# In some metadata rows a label follows a value without any space.
+_GLUED = re.compile(r"(?:发布时间|发布日期|发表时间|浏览次数|来源|作者|编辑|字号|字体)[ \t]*[:：]")
+
+
+def _labelled(text: str) -> dict[str, str]:
+    """Particulars given as "label: value" above the notice, the first of each kind."""
+    found: dict[str, str] = {}
+    for line in _top_lines(text):
+        labels = sorted(
+            {m.start(): m for pattern in (_GLUED, _LABEL) for m in pattern.finditer(line)}.items()
+        )
+        for position, (_, match) in enumerate(labels):
+            stop = labels[position + 1][0] if position + 1 < len(labels) else len(line)
+            value = line[match.end() : stop].strip(" \t\u3000|·•-【】[]")
+            name = match.lastgroup if match.re is _LABEL else _glued_name(match.group())
+            if name and name != "other" and value not in ("", "无", "/", "暂无"):
+                if name == "published" and parse_date(value) is None:
+                    continue
+                found.setdefault(name, value)
+    return found
+
+
+def _glued_name(label: str) -> str:
+    return "published" if label.startswith("发") else "other"
+
+
+def _top_lines(text: str) -> Iterator[str]:
+    for line in text[:_TOP_CHARS].split("\n")[:60]:
+        if len(line) > 300:
+            line = line[:300]
+        yield line.strip(" \t\u3000\xa0")
+        if re.match(r"[ \t\u3000]*(?:一、|[(（]一[)）])", line):
+            return
+
+
+_TITLE_END = re.compile(
+    r"(?:通报|公告|公示|报告|公开|公布|情况|说明|通告|反馈意见|反馈情况|清单)(?:[((][^()()]{1,30}[))])?$"
+)
+_TITLE_WORD = re.compile(r"整改|巡[视察]|审计|督[察查]|反馈")
+_UNIT_END = re.compile(
+    r"(?:党组|党委|党工委|党总支|党支部|委员会|局|厅|院|校|大学|学院|公司|集团|中心|街道|镇|乡|办公室)$"
+)
+_NOT_TITLE = re.compile(
+    r"当前位置|所在位置|您现在|首页|上一篇|下一篇|[。;；!！]$|^[一二三四五六七八九十]+、|来源[:：]"
+)
+
+
+def _title(text: str) -> str | None:
+    """The heading above the notice, its parts joined where it is set on several lines."""
+    lines = [line for line in _top_lines(text) if line][:30]
+    for position, line in enumerate(lines):
+        heading = re.split(r"(?:来源|发布时间|发布日期|日期)[:：]", line)[0].strip(
+            " \t\u3000【】#*"
+        )
+        if len(heading) > 90:
+            match = re.match(r".{4,80}?(?:通报|公告|报告)(?=[\s\u3000])", heading)
+            heading = match.group() if match else ""
+        if not heading or _NOT_TITLE.search(heading) or not _TITLE_END.search(heading):
+            continue
+        parts = [heading]
+        while position and _continues(lines[position - 1], parts[0]):
+            position -= 1
+            parts.insert(0, lines[position])
+        joined = "".join(parts)
+        if _TITLE_WORD.search(joined) and len(joined) >= 6:
+            return joined
+    return None
+
+
+def _continues(before: str, after: str) -> bool:
+    """Whether `before` is the upper part of a title that goes on with `after`."""
+    if len(before) > 60 or _NOT_TITLE.search(before) or _LABEL.search(before):
+        return False
+    return bool(
+        after.startswith(("关于", "《", "落实", "整改", "巡", "情况"))
+        and (_UNIT_END.search(before) or before.startswith(("中共", "关于")))
+    )
+
+
+def _publisher(title: str | None) -> str | None:
+    match = re.match(r"(.{3,40}?)(?:关于|巡[视察]整改|落实|对)", title or "")
+    return match.group(1).strip() if match and _UNIT_END.search(match.group(1).strip()) else None
+
+
+_DATE = re.compile(
+    r"(?<!\d)((?:19|20)\d{2})\s*[-年./]\s*(\d{1,2})\s*[-月./]\s*(\d{1,2})\s*日?(?!\d)"
+)
+_HAN_DIGITS = str.maketrans("〇○零一二三四五六七八九", "000123456789")
+_HAN_DATE = re.compile(
+    r"([二一][〇○零一二三四五六七八九]{3})年([一二三四五六七八九十]{1,3})月([一二三四五六七八九十]{1,3})日"
+)
+
+
+def parse_date(text: str) -> date | None:
+    """The first calendar date in `text` (2023-06-21, 2023年6月21日, 二〇二三年六月二十一日)."""
+    match = _DATE.search(text)
+    if match:
+        year, month, day = map(int, match.groups())
+    else:
+        match = _HAN_DATE.search(text)
+        if not match:
+            return None
+        year = int(match[1].translate(_HAN_DIGITS))
+        month, day = _han_number(match[2]), _han_number(match[3])
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _han_number(word: str) -> int:
+    tens, ten, ones = word.rpartition("十")
+    value = int(ones.translate(_HAN_DIGITS)) if ones else 0
+    return value + (10 * (int(tens.translate(_HAN_DIGITS)) if tens else 1) if ten else 0)
+
+
+def _tail_lines(text: str) -> list[str]:
+    return [line.strip(" \t\u3000\xa0") for line in text[-_TAIL_CHARS:].split("\n") if line.strip()]
+
+
+def _signature_date(text: str) -> date | None:
+    """Date of the signature: a short line near the end that is nothing but a date."""
+    for line in reversed(_tail_lines(text)):
+        if len(line) <= 40 and (found := parse_date(line)) is not None:
+            return found
+    return None
+
+
+def _signature(text: str) -> str | None:
+    """Unit named on the line above the signature's date."""
+    lines = _tail_lines(text)
+    for above, line in pairwise(lines):
+        if len(above) <= 40 and len(line) <= 40 and parse_date(line) and _UNIT_END.search(above):
+            return above
+    return None

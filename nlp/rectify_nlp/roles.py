@@ -1,0 +1,328 @@
+"""What each node of the outline is: heading, issue, measure, or outside of the issues.
+
+Two passes. First what a node's own wording says, which is certain: the form of its
+title, a deficit as predicate, an item label in its text. Then, from the top down, its
+neighbours: sections are sorted into organisation, issues and next steps; a node
+is a heading where its children read like issues and an issue where they read like
+measures; leaves follow their siblings. docs/splitting.md tells the same in prose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from rectify_nlp.outline import Node, clauses, openers
+from rectify_nlp.wording import Wording
+
+ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"
+
+# A text of fewer characters is a title's remainder, no account of measures.
+_TEXT = 15
+_THIS_PROBLEM = re.compile(
+    r"(?:针对|对|对于)(?:这|此|该|上述|以上|存在|反馈|巡[视察])[^“]{0,10}问题"
+)
+
+
+@dataclass
+class _Family:
+    """What is asked about the children of one node, counted once."""
+
+    size: int
+    like: int
+    strong: int
+    only_is: bool
+    has_leaf_issue: bool = False
+
+
+class Roles:
+    """Gives every node of an outline its role and the reason for it."""
+
+    def __init__(self, wording: Wording) -> None:
+        self.wording = wording
+        self.grammar = wording.grammar
+        # What a node's own wording says is asked often and never changes.
+        self.has_measures_label = cache(self._has_measures_label)
+        self.has_status_label = cache(self._has_status_label)
+        self.labelled_below = cache(self._labelled_below)
+        self.strong = cache(self._strong)
+        self.like_issue = cache(self._like_issue)
+
+    def assign(self, roots: list[Node]) -> list[Node]:
+        """All nodes in the order of the text, with their roles."""
+        for root in roots:
+            looks_ahead = self._next_steps(root)
+            for node in (root, *root.walk()):
+                if not node.children and not looks_ahead:
+                    self._open_up(node)
+        family = self._family(roots)
+        ahead = False
+        for section in roots:
+            zone, reason = self._zone(section, ahead)
+            if zone == ISSUE:
+                self._decide(section, family)
+                ahead = True
+            else:
+                _mark((section, *section.walk()), OUTSIDE, reason)
+        return [node for root in roots for node in (root, *root.walk())]
+
+    # -- first pass: what a node's own wording says ------------------------------
+
+    def head(self, node: Node) -> str:
+        """The title or first sentence of `node`."""
+        return self.wording.text[node.head : node.head_end].strip()
+
+    def own(self, node: Node) -> str:
+        """The text of `node` behind its head, up to the next node."""
+        return self.wording.text[node.head_end : node.end]
+
+    def _rest_of_line(self, node: Node) -> str:
+        end = self.wording.text.find("\n", node.head_end)
+        return self.wording.text[node.head_end : end if end >= 0 else None].strip()
+
+    def _has_measures_label(self, node: Node) -> bool:
+        labels = self.wording.labels(node.head_end, node.end)
+        return any(self.wording.opens_measures(label, node.end) for label in labels)
+
+    def _has_status_label(self, node: Node) -> bool:
+        statuses, text = self.wording.statuses, self.wording.text
+        return node.kind != "is" and any(
+            label["status"] or statuses.after_label(text, label.start(), node.end)
+            for label in self.wording.labels(node.head_end, node.end)
+        )
+
+    def _labelled_below(self, node: Node) -> bool:
+        return self.has_measures_label(node) or any(map(self.labelled_below, node.children))
+
+    def _strong(self, node: Node) -> bool:
+        """Whether the form alone makes the head an issue title (or a heading over issues)."""
+        if node.kind in ("title", "aspect"):
+            return False
+        if node.form in ("quoted", "about"):
+            return not _THIS_PROBLEM.match(self.head(node))
+        return node.kind in ("question", "label", "open") or bool(
+            self.grammar.title_end.search(self.head(node))
+        )
+
+    def _like_issue(self, node: Node) -> bool:
+        """Whether the head reads like a problem."""
+        if node.kind in ("title", "aspect"):
+            return False
+        if self.strong(node):
+            return True
+        head = self.head(node)
+        if node.kind == "is" and not self.has_measures_label(node):
+            # 一是... opens a measure unless nothing but a deficit is said.
+            alone = not node.inline and not self._rest_of_line(node)
+            return alone and self.wording.deficit(head) and not self.wording.positive(head)
+        return self.wording.states_problem(head)
+
+    def _aspect(self, node: Node) -> bool:
+        return self.grammar.aspect.search(self.head(node)) is not None
+
+    def _statistic(self, node: Node) -> bool:
+        return self.wording.statistic(node.head, node.end)
+
+    def _next_steps(self, node: Node) -> bool:
+        head = self.head(node)
+        looks_ahead = self.grammar.next.search(head) is not None
+        return looks_ahead and self.grammar.deficit.search(head) is None
+
+    def _open_up(self, node: Node) -> None:
+        """Give a childless heading the unnumbered problems of its text for children."""
+        if self._has_measures_label(node) and not self._aspect(node):
+            return
+        kids = clauses(self.wording, node.head_end, node.end)
+        if not kids and self._leads(node):
+            kids = openers(self.wording, node.head_end, node.end)
+            if kids and "\n" not in self.wording.text[node.head_end : kids[0].start]:
+                kids = []
+        for kid in kids:
+            kid.parent = node
+        node.children = kids
+        if kids:
+            node.end = kids[0].start
+
+    def _leads(self, node: Node) -> bool:
+        """An aspect or a section over issues, itself naming no deficit of its own."""
+        return self._aspect(node) or (
+            node.parent is None
+            and self.grammar.issues.search(self.head(node)) is not None
+            and not self._strong(node)
+        )
+
+    # -- second pass: roles from the top down ------------------------------------
+
+    def _zone(self, section: Node, ahead: bool) -> tuple[str, str]:
+        """Whether a first-level node leads to issues, and why; `ahead`: some did before it."""
+        head = self.head(section)
+        below = list(section.walk())
+        labelled = sum(1 for node in (section, *below) if self.has_measures_label(node))
+        strong = sum(1 for node in (section, *below) if self.strong(node))
+        is_next = self._next_steps(section)
+        if labelled >= 2 or (labelled and strong):
+            return ISSUE, "issues by their item labels"
+        if is_next and ahead and strong < 2:
+            return OUTSIDE, "a section about next steps"
+        if strong >= 2 or (strong and not is_next and self.strong(section)):
+            return ISSUE, "issues by the form of their titles"
+        if is_next and strong == 0:
+            return OUTSIDE, "a section about next steps"
+        organises = self.grammar.organisation.search(head)
+        leads = self.grammar.issues.search(head)
+        like = [node for node in below if node.kind != "is" and self.like_issue(node)]
+        countable = [node for node in below if node.kind != "is"]
+        if (
+            organises
+            and not self.wording.deficit(head)
+            and (len(like) * 2 < len(countable) or not like)
+        ):
+            return OUTSIDE, "a section about the organisation of the work"
+        if self.like_issue(section) and (section.kind != "is" or labelled):
+            return ISSUE, "the heading names a deficit"
+        if like and len(like) * 3 >= len(countable):
+            return ISSUE, "deficits are named below"
+        if leads and (countable or labelled):
+            return ISSUE, "the heading announces issues"
+        if self._aspect(section):
+            return ISSUE, "the heading names an aspect"
+        if labelled:
+            return ISSUE, "an item label"
+        return OUTSIDE, "neither deficits nor item labels below"
+
+    def _decide(self, node: Node, family: _Family) -> None:
+        """Give `node` its role, then its children theirs."""
+        kids = node.children
+        if not kids:
+            self._decide_leaf(node, family)
+            family.has_leaf_issue = family.has_leaf_issue or node.role == ISSUE
+            return
+        if node.kind == "label" and not any(self.strong(kid) for kid in kids):
+            self._as_issue(node, "an item label names the problem")
+            return
+        if all(self._statistic(kid) for kid in kids):
+            _mark((node, *node.walk()), OUTSIDE, "counts of problems, not problems")
+            return
+        own_label = self.has_measures_label(node)
+        labelled = [kid for kid in kids if self.labelled_below(kid)]
+        rated = [kid for kid in kids if self.has_status_label(kid)]
+        if len(rated) >= 2:
+            labelled = [kid for kid in kids if kid in labelled or kid in rated]
+        like = [kid for kid in kids if self.like_issue(kid)]
+        if own_label and not labelled:
+            self._as_issue(node, "item label before its parts")
+        elif labelled and self._one_answer(node, labelled):
+            self._as_issue(node, "several parts of one problem answered together")
+            for kid in kids:
+                kid.reason = "part of the problem" if kid is not kids[-1] else kid.reason
+        elif labelled:
+            self._as_heading(node, "its parts have item labels")
+        elif like and self._numbered_like(kids, like) * 2 >= len(kids):
+            self._as_heading(node, "its parts name deficits")
+        elif any(self.like_issue(n) for kid in kids for n in kid.walk() if n.kind != "is"):
+            self._as_heading(node, "deficits are named further below")
+        elif (self.strong(node) and not self._aspect(node)) or self.like_issue(node):
+            self._as_issue(node, "names a deficit; its parts read like measures")
+        elif node.parent is not None and all(kid.kind == "is" for kid in kids):
+            self._as_issue(node, "a positive title; its parts are 一是, 二是 ...")
+        elif self._aspect(node) or node.parent is None or self._has_children_with_text(node):
+            self._as_heading(node, "leads to positive titles with text of their own")
+        else:
+            self._as_issue(node, "a positive title; its parts read like measures")
+
+    def _numbered_like(self, kids: list[Node], like: list[Node]) -> int:
+        """Children that read like issues; 一是 counts where nothing else stands beside it."""
+        if all(kid.kind == "is" for kid in kids) and len(like) >= 2:
+            return len(like)
+        return sum(1 for node in like if node.kind != "is")
+
+    def _one_answer(self, node: Node, labelled: list[Node]) -> bool:
+        """Bare sub-problems, of which only the last is followed by 整改情况: one issue."""
+        kids = node.children
+        return (
+            len(kids) >= 2
+            and labelled == [kids[-1]]
+            and not self._aspect(node)
+            and self.like_issue(node)
+            and node.parent is not None
+            and all(not kid.children and not self.own(kid).strip() for kid in kids[:-1])
+            and not kids[-1].children
+        )
+
+    def _has_children_with_text(self, node: Node) -> bool:
+        """Every child has a title and, apart from it, a text or parts of its own."""
+        return all(kid.children or len(self.own(kid).strip()) >= _TEXT for kid in node.children)
+
+    def _as_issue(self, node: Node, reason: str) -> None:
+        node.role, node.reason = ISSUE, reason
+        _mark(node.walk(), MEASURE, "part of the issue above")
+
+    def _as_heading(self, node: Node, reason: str) -> None:
+        node.role, node.reason = HEADING, reason
+        family = self._family(node.children)
+        for position, kid in enumerate(node.children):
+            if self._organisation_child(kid, family):
+                _mark((kid, *kid.walk()), OUTSIDE, "organisation or next steps by its wording")
+            elif position == 0 or kid.children or not self._continues_measures(kid, family):
+                self._decide(kid, family)
+            else:
+                _mark((kid, *kid.walk()), MEASURE, "reads like a measure among issues")
+
+    def _family(self, nodes: list[Node]) -> _Family:
+        return _Family(
+            size=len(nodes),
+            like=sum(map(self.like_issue, nodes)),
+            strong=sum(map(self.strong, nodes)),
+            only_is=all(node.kind == "is" for node in nodes),
+        )
+
+    def _organisation_child(self, node: Node, family: _Family) -> bool:
+        """Organisation or next steps by its wording, among issues of firm form."""
+        head = self.head(node)
+        if family.strong < 2 or not (
+            self.grammar.organisation.search(head) or self.grammar.next.search(head)
+        ):
+            return False
+        if self.like_issue(node) or self.labelled_below(node):
+            return False
+        return not any(map(self.like_issue, node.walk()))
+
+    def _continues_measures(self, node: Node, family: _Family) -> bool:
+        """A childless node that cannot be an issue beside the issues before it."""
+        if self.like_issue(node) or self.has_measures_label(node):
+            return False
+        return family.like * 2 >= family.size and not self.own(node).strip()
+
+    def _decide_leaf(self, node: Node, family: _Family) -> None:
+        if self._statistic(node):
+            node.role, node.reason = OUTSIDE, "counts of problems, not a problem"
+        elif self.has_measures_label(node):
+            self._as_issue(node, "followed by an item label")
+        elif self.strong(node):
+            self._as_issue(node, "title of the form of an issue")
+        elif self.like_issue(node):
+            self._as_issue(node, "names a deficit")
+        elif self._beside_issues(node, family):
+            self._as_issue(node, "of the same make as the issues beside it")
+        elif node.kind == "is" or (node.inline and node.kind.startswith("arabic")):
+            node.role, node.reason = MEASURE, "an ordinal without a deficit"
+        elif len(self.own(node).strip()) >= _TEXT or family.has_leaf_issue:
+            self._as_issue(node, "a positive title with text of its own")
+        else:
+            node.role, node.reason = MEASURE, "neither deficit nor text of its own"
+
+    def _beside_issues(self, node: Node, family: _Family) -> bool:
+        """A bare sentence with its answer below, most of whose siblings name deficits."""
+        return (
+            family.only_is
+            and family.like * 2 >= family.size
+            and not self._rest_of_line(node)
+            and bool(self.own(node).strip())
+        )
+
+
+def _mark(nodes: Iterable[Node], role: str, reason: str) -> None:
+    for node in nodes:
+        node.role, node.reason = role, reason

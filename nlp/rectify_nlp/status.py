@@ -1,0 +1,249 @@
+"""The status a notice states for an issue, and the totals it states for itself.
+
+A status is taken from a label ("整改进度:已完成"), from a sentence whose subject is
+the issue ("该问题已完成整改。") or from a heading that sorts issues ("已完成的整改事项").
+Words are normalised by the taxonomy's wordings, the longest that fits first. A word
+that is denied, promised or planned (未, 尚未, 拟, 预计 ...) never counts as reached.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rectify_nlp.grammar import Grammar
+from rectify_nlp.taxonomy import Taxonomy
+from rectify_nlp.types import Stated
+
+_NOT_REACHED = re.compile(r"(?:尚?未(?:能|全部|完全)?|没有?|尚需|仍需|待|不能|无法)$")
+_PLANNED = re.compile(
+    r"(?:预计|拟|计划|力争|确保|争取|将|将于|可|要求|推动|年底前|月底前|日前)[^,。;]{0,14}$"
+)
+_VALUE = re.compile(r"[ ]*+[“\[(]?(?P<words>[^。;\n]{1,40})")
+_SENTENCE = re.compile(
+    r"(?:^|(?<=[。;\n]))[ ]*+"
+    r"(?:目前,|截至目前,|至此,)?(?:该|此|本|上述|以上|反馈)(?:项)?(?:具体)?(?:问题|事项|任务|整改任务|整改事项)"
+    r"(?:目前)?(?:均)?(?P<words>[^,。;\n]{2,24}(?:,(?:并|需|但|仍|正)[^,。;\n]{2,14})?)(?=[,。;\n]|$)"
+)
+_BARE = re.compile(r"[ ]*+(?P<words>[^,。;:\n]{2,24})(?=[。;\n]|$)")
+_NEXT = re.compile(r"[。;!?\n]")
+# What may surround a wording in a bare sentence without changing what is said.
+_FILLER = re.compile(
+    r"(?:问题|整改|目前|均|全部|已经|现|工作|任务|该|此|本|项|,|、|\(|\)|“|”|\s|立行立改)*"
+)
+
+
+class StatusReader:
+    """Finds stated statuses in folded text by one taxonomy and one grammar."""
+
+    def __init__(self, taxonomy: Taxonomy, grammar: Grammar) -> None:
+        self._grammar = grammar
+        names = {
+            _tight(word): status.name
+            for status in taxonomy.statuses
+            for word in (status.name, *status.wordings)
+        }
+        self._names = names
+        ordered = sorted(names, key=len, reverse=True)
+        self._wording = re.compile(
+            "|".join(r"[ ]*+".join(map(re.escape, word)) for word in ordered)
+        )
+        # The status that stands for "not reached", should a reached one be denied.
+        self._open = taxonomy.statuses[0].name
+        self._reached = taxonomy.statuses[-1].name
+
+    def normalise(self, words: str) -> str | None:
+        """Taxonomy name for folded `words`, None where no wording fits.
+
+        The first wording counts, unless it is denied or only planned; a denied or
+        planned one means the least done status.
+        """
+        match = self._wording.search(words)
+        if match is None:
+            if re.match(r"(?:预计|拟|计划|力争|正在|尚未|未)", words):
+                return self._open
+            return None
+        name = self._names[_tight(match.group())]
+        before = words[: match.start()]
+        if _NOT_REACHED.search(before) or _PLANNED.search(before):
+            return self._open
+        rest = words[match.end() :]
+        if name == self._reached:
+            later = self._wording.search(rest)
+            # "已完成整改并长期坚持": the later, weaker statement governs.
+            if later and re.fullmatch(r"[,、并且需要仍但继续 整改阶段性]*", rest[: later.start()]):
+                return self._names[_tight(later.group())]
+        return name
+
+    def after_label(self, folded: str, start: int, end: int) -> tuple[Stated, int] | None:
+        """The status given at a label that starts at `start`, and where it ends.
+
+        The value must be a status through and through: "完成情况:一是..." introduces
+        measures instead.
+        """
+        label = self._grammar.status_label.match(folded, start, end)
+        if label is None:
+            return None
+        position = label.end()
+        while position < end and folded[position] in " \n":
+            position += 1
+        value = _VALUE.match(folded, position, end)
+        if value is None:
+            return None
+        words = value["words"]
+        match = self._wording.search(words[:24])
+        if match is None or len(_FILLER.sub("", words[: match.start()])) > 6:
+            open_ended = re.match(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改到位)", words)
+            if not open_ended:
+                return None
+            stop = open_ended.end()
+        else:
+            tail = re.match(
+                r"[^,。;:\n ]{0,12}(?:[,、](?:并|需|仍|持续|长期)[^,。;:\n ]{1,10})?",
+                words[match.end() :],
+            )
+            stop = match.end() + (tail.end() if tail else 0)
+            rest = words[stop:].strip(" ”])")
+            if rest and not rest.startswith((",", ":", "(", "[")) and words[stop] != " ":
+                return None
+            if len(words[match.end() : stop]) > 8 and not self._wording.search(
+                words[match.end() : stop]
+            ):
+                return None
+        status = self.normalise(words[:stop])
+        if status is None:
+            return None
+        begin = value.start("words")
+        text = words[:stop].rstrip(" ”])")
+        stated = Stated(
+            status=status, text=text, start=begin, masked=(label.start(), begin + len(text))
+        )
+        finish = begin + len(text)
+        while finish < end and folded[finish] in "”]) 。;":
+            finish += 1
+        return stated, finish
+
+    def in_segment(self, folded: str, start: int, end: int) -> Stated | None:
+        """The status stated in ready-cut measures: by a label at a line or sentence start, or a sentence."""
+        position = start
+        while 0 <= position < end:
+            found = self.after_label(folded, position, end)
+            if found:
+                return found[0]
+            match = _NEXT.search(folded, position, end)
+            position = match.end() if match else -1
+        return self.in_sentence(folded, start, end)
+
+    def in_sentence(self, folded: str, start: int, end: int) -> Stated | None:
+        """The status a sentence of its own states, in the first or last part of the measures."""
+        for low, high in ((start, min(end, start + 120)), (max(start, end - 120), end)):
+            for match in _SENTENCE.finditer(folded, low, high):
+                stated = self._whole(match)
+                if stated:
+                    return stated
+        opening = _BARE.match(folded, start, end)
+        if opening and (found := self._wording.search(opening["words"])):
+            words = opening["words"]
+            around = words[: found.start()] + words[found.end() :]
+            if not _FILLER.sub("", around):
+                return self._whole(opening)
+        return None
+
+    def _whole(self, match: re.Match[str]) -> Stated | None:
+        words = match["words"]
+        if self._wording.search(words) is None:
+            return None
+        status = self.normalise(words)
+        if status is None:
+            return None
+        return Stated(status=status, text=words, start=match.start("words"), masked=match.span())
+
+    def in_heading(self, folded: str, start: int, end: int) -> Stated | None:
+        """The status by which a heading sorts the issues below it."""
+        heading = folded[start:end]
+        match = self._wording.search(heading)
+        if match is None or _PLANNED.search(heading[: match.start()]):
+            return None
+        around = heading[: match.start()] + heading[match.end() :]
+        if not re.search(r"问题|事项|任务|清单|[((]\d+|集中整改期", around) and len(around) > 6:
+            return None
+        if re.search(r"关于|不[到够力]|进一步|推动|确保|坚决|抓好|推进(?!的)", around):
+            return None
+        status = self.normalise(heading)
+        if status is None:
+            return None
+        return Stated(
+            status=status,
+            text=match.group(),
+            start=start + match.start(),
+            masked=(start + match.start(), start + match.end()),
+        )
+
+
+@lru_cache(maxsize=4)
+def status_reader(taxonomy: Taxonomy, grammar: Grammar) -> StatusReader:
+    """The StatusReader for these rules, built once."""
+    return StatusReader(taxonomy, grammar)
+
+
+def _tight(words: str) -> str:
+    return words.replace(" ", "").replace(",", ",")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Counts a notice states: issues in all, and issues by status."""
+
+    issues: int | None
+    by_status: tuple[tuple[str, int], ...]
+
+
+_COUNT = r"(?P<count>[0-9]{1,4})[ ]*+(?:个|项|条|类)"
+_TOTAL = re.compile(
+    r"(?:反馈|指出|提出|涉及|梳理|分解|细化|共有?|列出|查出|审计发现)[^。;:\n0-9]{0,24}?"
+    r"(?:[0-9]{1,3}个(?:方面|大?类|大?项)[、,]?(?:共)?)?"
+    + _COUNT
+    + r"(?:方面)?(?P<unit>具体问题|反馈问题|问题|整改问题|具体整改问题)"
+    r"|(?:反馈|指出|提出)(?:的)?(?:具体)?问题(?:共|合计|总数)?[ ]*+(?P<count2>[0-9]{1,4})[ ]*+(?:个|项|条)"
+)
+_DONE_BEFORE = r"(?:[^。;\n0-9]{0,12}?)(?P<n>[0-9]{1,4})[ ]*+(?:个|项|条)"
+
+
+def stated_totals(folded: str, taxonomy: Taxonomy) -> Totals:
+    """Totals of issues stated in the running text; None and () where there are none.
+
+    Only counts whose unit is 问题 are taken; counts of measures, tasks or systems
+    with the same words are not comparable with issues.
+    """
+    total: int | None = None
+    match = _TOTAL.search(folded)
+    if match is None:
+        return Totals(issues=None, by_status=())
+    total = int(match["count"] or match["count2"])
+    # Counts by status follow the total, in the same or the next sentences.
+    stretch = folded[match.end() : match.end() + 160]
+    by_status: dict[str, int] = {}
+    for status in taxonomy.statuses:
+        words = sorted((status.name, *status.wordings), key=len, reverse=True)
+        wording = "|".join(map(re.escape, words))
+        found = re.search(
+            f"(?<![未尚])(?:{wording})(?:整改)?(?:的)?(?:问题)?{_DONE_BEFORE}", stretch
+        )
+        if found and not re.search(r"措施|任务|制度|线索|人", found.group()):
+            by_status.setdefault(status.name, int(found["n"]))
+    return Totals(issues=total, by_status=tuple(by_status.items()))
+
+
+def compare_totals(totals: Totals, statuses: Sequence[str | None]) -> list[str]:
+    """Warnings where stated totals and what was found differ."""
+    warnings = []
+    if totals.issues is not None and totals.issues != len(statuses):
+        warnings.append(f"the notice says {totals.issues} issues, {len(statuses)} found")
+    if statuses and all(statuses):
+        for name, count in totals.by_status:
+            found = sum(1 for status in statuses if status == name)
+            if found != count:
+                warnings.append(f"the notice says {count} issues {name}, {found} found")
+    return warnings

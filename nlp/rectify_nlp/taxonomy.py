@@ -1,0 +1,253 @@
+"""Taxonomy (categories, statuses) and labelled examples: read, and validated as strictly as code."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rectify_nlp.errors import LabelsError
+from rectify_nlp.resources import resource
+from rectify_nlp.types import Example
+
+SUFFIXES = (".jsonl", ".csv")
+_REQUIRED = ("problem", "category")
+_TEXTS = ("problem", "measures", "category", "status", "notice", "origin", "kind")
+_LISTS = ("path", "also")
+# Provenance that may stand beside a label; kept in the file, not used in training.
+_PROVENANCE = ("number", "inspection", "annotator", "time", "source_sha256")
+COLUMNS = (*_TEXTS, *_LISTS, *_PROVENANCE)
+_CSV_SEPARATOR = "|"
+
+
+@dataclass(frozen=True)
+class Label:
+    """One category or status: its name, an English name and what it covers."""
+
+    name: str
+    en: str
+    scope: str = ""
+    wordings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """The labels, in the file's order; statuses run from least to most done."""
+
+    categories: tuple[Label, ...]
+    statuses: tuple[Label, ...]
+    source: str
+
+    @cached_property
+    def category_names(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.categories)
+
+    @cached_property
+    def status_names(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.statuses)
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Taxonomy:
+        """Read taxonomy.toml (the one that comes with the package by default).
+
+        LabelsError if it is missing, no TOML, or a name is missing or given twice.
+        """
+        path = path or resource("labels/taxonomy.toml")
+        return cls.parse(_read_text(path), path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Taxonomy:
+        try:
+            raw = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise LabelsError(path, 0, f"not valid TOML ({error})") from error
+        return cls(
+            categories=_labels(raw, "category", path),
+            statuses=_labels(raw, "status", path),
+            source=text,
+        )
+
+
+def _labels(raw: dict[str, Any], kind: str, path: Path) -> tuple[Label, ...]:
+    entries = raw.get(kind)
+    if not isinstance(entries, list) or len(entries) < 2:
+        raise LabelsError(path, 0, f"needs at least two [[{kind}]] entries")
+    labels = []
+    for position, entry in enumerate(entries, 1):
+        name = entry.get("name")
+        if not isinstance(name, str) or not name.strip():
+            raise LabelsError(path, 0, f"[[{kind}]] number {position} has no name")
+        wordings = entry.get("wordings", [])
+        if not isinstance(wordings, list) or not all(isinstance(w, str) and w for w in wordings):
+            raise LabelsError(path, 0, f"wordings of {name} must be a list of texts")
+        labels.append(
+            Label(
+                name=name,
+                en=str(entry.get("en", name)),
+                scope=str(entry.get("scope", "")),
+                wordings=tuple(wordings),
+            )
+        )
+    seen: dict[str, str] = {}
+    for label in labels:
+        for word in {label.name, *label.wordings}:
+            if seen.setdefault(word, label.name) != label.name:
+                raise LabelsError(path, 0, f"{word} stands under {seen[word]} and {label.name}")
+    if len({label.name for label in labels}) != len(labels):
+        raise LabelsError(path, 0, f"a {kind} name is given twice")
+    return tuple(labels)
+
+
+def load_examples(sources: Sequence[Path], taxonomy: Taxonomy) -> list[Example]:
+    """Labelled segments from files and folders (searched for *.jsonl and *.csv).
+
+    Files are read in the order of their names. LabelsError with file and line for
+    unknown labels, duplicate or empty texts, bad JSON, unknown or missing columns.
+    """
+    examples: list[Example] = []
+    seen: dict[tuple[str, str], str] = {}
+    files = list(_label_files(sources))
+    if not files:
+        raise LabelsError(sources[0] if sources else "labels", 0, "no *.jsonl or *.csv file found")
+    for path in files:
+        for line, row in read_rows(path):
+            example = _example(row, path, line, taxonomy)
+            key = (example.problem, example.measures)
+            place = f"{path}:{line}"
+            if key in seen:
+                raise LabelsError(
+                    path, line, f"the same segment as {seen[key]}", "give each segment once"
+                )
+            seen[key] = place
+            examples.append(example)
+    return examples
+
+
+def digest(examples: Iterable[Example]) -> str:
+    """SHA-256 over the examples' content, independent of file layout and order."""
+    rows = sorted(
+        json.dumps(
+            [e.problem, e.measures, e.path, e.category, e.also, e.status, e.notice, e.origin],
+            ensure_ascii=False,
+        )
+        for e in examples
+    )
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a .jsonl or .csv file with their line numbers; LabelsError where one is broken."""
+    text = _read_text(path)
+    if path.suffix == ".csv":
+        yield from csv_rows(text, path)
+    else:
+        for line, record in enumerate(text.split("\n"), 1):
+            if record.strip():
+                yield line, json_row(record, path, line)
+
+
+def json_row(record: str, path: Path | str, line: int) -> dict[str, Any]:
+    """One JSON object; LabelsError for anything else."""
+    try:
+        row = json.loads(record)
+    except json.JSONDecodeError as error:
+        raise LabelsError(
+            path, line, f"bad JSON ({error})", "one JSON object a line is wanted"
+        ) from error
+    if not isinstance(row, dict):
+        raise LabelsError(path, line, "not a JSON object", "one JSON object a line is wanted")
+    return row
+
+
+def csv_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a CSV text by its header; list columns are split at "|"."""
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise LabelsError(path, reader.line_num, "not as many fields as the header has")
+            yield (
+                reader.line_num,
+                {
+                    name: [part for part in value.split(_CSV_SEPARATOR) if part]
+                    if name in _LISTS
+                    else value
+                    for name, value in row.items()
+                },
+            )
+            line = reader.line_num
+    except csv.Error as error:
+        raise LabelsError(path, line + 1, f"bad CSV ({error})") from error
+
+
+def _label_files(sources: Iterable[Path]) -> Iterator[Path]:
+    for source in sources:
+        if source.is_dir():
+            yield from sorted(p for p in source.rglob("*") if p.suffix in SUFFIXES)
+        elif source.exists():
+            yield source
+        else:
+            raise LabelsError(source, 0, "no such file or folder")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise LabelsError(path, 0, f"not UTF-8 (byte {error.start})", "save it as UTF-8") from error
+    except OSError as error:
+        raise LabelsError(path, 0, f"cannot be read ({error.strerror})") from error
+
+
+def _example(row: dict[str, Any], path: Path, line: int, taxonomy: Taxonomy) -> Example:
+    unknown = sorted(set(row) - set(COLUMNS))
+    if unknown:
+        raise LabelsError(
+            path, line, f"unknown column {', '.join(unknown)}", f"allowed: {', '.join(COLUMNS)}"
+        )
+    for name in _REQUIRED:
+        if name not in row:
+            raise LabelsError(path, line, f"no column {name}", f"needed: {', '.join(_REQUIRED)}")
+    for name in _TEXTS:
+        if not isinstance(row.get(name), str | None):
+            raise LabelsError(path, line, f"{name} is not a text")
+    for name in _LISTS:
+        value = row.get(name)
+        if value is not None and not (
+            isinstance(value, list) and all(isinstance(v, str) for v in value)
+        ):
+            raise LabelsError(path, line, f"{name} is not a list of texts")
+    if not row["problem"].strip():
+        raise LabelsError(path, line, "problem is empty", "every example needs its problem text")
+    status = row.get("status") or None
+    also = tuple(row.get("also") or ())
+    for name in (row["category"], *also):
+        _known(name, "category", taxonomy.category_names, path, line)
+    if status is not None:
+        _known(status, "status", taxonomy.status_names, path, line)
+    if row["category"] in also or len(set(also)) != len(also):
+        raise LabelsError(path, line, "also repeats a category", "name each category once")
+    return Example(
+        problem=row["problem"],
+        measures=row.get("measures") or "",
+        path=tuple(row.get("path") or ()),
+        category=row["category"],
+        also=also,
+        status=status,
+        notice=row.get("notice") or path.stem,
+        origin=row.get("origin") or "own",
+        kind=row.get("kind") or None,
+    )
+
+
+def _known(name: Any, kind: str, allowed: Sequence[str], path: Path, line: int) -> None:
+    if name not in allowed:
+        raise LabelsError(path, line, f"unknown {kind} {name!r}", f"allowed: {', '.join(allowed)}")

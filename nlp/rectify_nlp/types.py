@@ -1,0 +1,165 @@
+"""The values that flow from stage to stage.
+
+Every offset is a code-point index into `Notice.text`; `end` is exclusive, so
+`notice.text[x.start : x.end]` is always what `x` claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A stretch of a notice: the text as printed and where it starts."""
+
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A source turned into text, once."""
+
+    text: str
+    source: str
+    sha256: str = ""
+    title: str | None = None
+    publisher: str | None = None
+    published: date | None = None
+    index_number: str | None = None
+    document_number: str | None = None
+    url: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """A status the notice itself states: a taxonomy name and the words as printed.
+
+    `start` and `end` cover the words; `masked` is the (wider) span, label included,
+    that a status classifier must not see.
+    """
+
+    status: str
+    text: str
+    start: int
+    masked: tuple[int, int]
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """One problem and what was done about it.
+
+    `path` holds the enclosing headings, outermost first. `stated` may lie in a
+    heading of `path`, in `measures` or outside of all (a label line of its own).
+    """
+
+    problem: Passage
+    measures: Passage
+    number: Passage | None = None
+    path: tuple[Passage, ...] = ()
+    stated: Stated | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A term that spoke for the chosen label: `weight` is its share of the logit in nats."""
+
+    start: int
+    end: int
+    term: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a classifier says.
+
+    `label` is None where the model abstains; `probability` is the calibrated
+    probability of the first of `ranking`, which holds every label, likeliest first.
+    """
+
+    label: str | None
+    probability: float
+    ranking: tuple[tuple[str, float], ...]
+    evidence: tuple[Evidence, ...] = ()
+
+    def probability_of(self, label: str) -> float:
+        """Probability of `label`; KeyError for a label the model does not know."""
+        return dict(self.ranking)[label]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """An issue with its two verdicts.
+
+    `also` names further categories that are likely enough to mention. `doubtful`
+    says that the notice states one status while the text reads like another.
+    """
+
+    issue: Issue
+    category: Verdict
+    status: Verdict
+    also: tuple[str, ...] = ()
+    doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All findings of one notice."""
+
+    notice: Notice
+    findings: tuple[Finding, ...]
+    model: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A ready-cut issue from a table: its finding and the columns it was `given` with."""
+
+    notice: Notice
+    finding: Finding
+    given: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A source that gave no report."""
+
+    source: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A labelled segment. `also` are acceptable secondary categories, `status` may be unknown."""
+
+    problem: str
+    measures: str
+    category: str
+    notice: str
+    origin: str
+    path: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    status: str | None = None
+    kind: str | None = None
+
+    def fields(self) -> Iterator[tuple[str, str]]:
+        """The texts a classifier may see, by field name."""
+        yield "path", "\n".join(self.path)
+        yield "problem", self.problem
+        yield "measures", self.measures

@@ -1,0 +1,99 @@
+"""What wording alone tells: item labels, deficits, deeds, counts. All on folded text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rectify_nlp.grammar import Grammar
+from rectify_nlp.status import StatusReader
+
+CLAUSE = re.compile(r"[,。;:!?]")
+# Where an item label may stand: at the start of a line or sentence, or behind a bracket.
+STARTS = re.compile(r"[。;!?\n\])”]")
+SENTENCES = re.compile(r"[。;!?\n]")
+_DEEDS = re.compile(
+    r"已[^,。;]{0,8}[经于将对完成制印修全建立开组召]|[^不]了|共计|累计|截至|均已|[0-9]+月[0-9]+日"
+)
+# Counts of problems and of those mended: statistics, not an issue.
+_STATISTICS = re.compile(
+    r"问题[0-9]+[个项条]|[0-9]+[个项条](?:反馈|具体)?问题|(?:反馈|完成(?:整改)?|整改)[0-9]+[个项条]"
+)
+
+
+def next_start(text: str, position: int, end: int, marks: re.Pattern[str] = STARTS) -> int:
+    """The next start of a line or sentence after `position`; -1 if there is none before `end`."""
+    match = marks.search(text, position, end)
+    return match.end() if match and match.end() < end else -1
+
+
+def skip_blank(text: str, position: int, end: int) -> int:
+    """The first position from `position` on that is no blank and no newline."""
+    while position < end and text[position] in " \n":
+        position += 1
+    return position
+
+
+class Wording:
+    """Questions that can be put to a stretch of text, by one grammar."""
+
+    def __init__(self, text: str, grammar: Grammar, statuses: StatusReader) -> None:
+        self.text = text
+        self.grammar = grammar
+        self.statuses = statuses
+
+    def labels(self, start: int, end: int) -> Iterator[re.Match[str]]:
+        """Item labels (整改情况: ...) at line or sentence starts."""
+        position = start
+        while 0 <= position < end:
+            label = self.grammar.label.match(self.text, position, end)
+            if label:
+                yield label
+            position = next_start(self.text, label.end() if label else position, end)
+
+    def opens_measures(self, label: re.Match[str], end: int) -> bool:
+        """Whether text follows the label: with a status alone (完成情况:已完成) it opens nothing."""
+        if not label["measures"]:
+            return False
+        value = self.statuses.after_label(self.text, label.start(), end)
+        return value is None or bool(self.text[value[1] : end].strip())
+
+    def label_ahead(self, start: int, end: int) -> bool:
+        """Whether the next label, within a few sentences, opens the measures."""
+        position = next_start(self.text, start, min(end, start + 800))
+        for _ in range(12):
+            if position < 0:
+                return False
+            label = self.grammar.label.match(self.text, position, end)
+            if label:
+                return self.opens_measures(label, end)
+            position = next_start(self.text, position, min(end, start + 800))
+        return False
+
+    def deficit(self, sentence: str) -> bool:
+        """Whether some clause names a deficit that it does not promise to mend."""
+        for clause in CLAUSE.split(sentence):
+            match = self.grammar.deficit.search(clause)
+            if match and not self.grammar.remedy.search(clause, 0, match.start()):
+                return True
+        return False
+
+    def positive(self, sentence: str) -> bool:
+        """Whether `sentence` begins like a measure or a positive title."""
+        return self.grammar.positive.match(sentence) is not None
+
+    def deeds(self, sentence: str) -> bool:
+        """Whether `sentence` tells what was done."""
+        return _DEEDS.search(sentence) is not None
+
+    def states_problem(self, sentence: str) -> bool:
+        """A deficit, and not as part of a sentence that tells deeds."""
+        if self.deeds(sentence):
+            first = CLAUSE.split(sentence, maxsplit=1)[0]
+            if self.positive(sentence) or not self.deficit(first):
+                return False
+        return self.deficit(sentence)
+
+    def statistic(self, start: int, end: int) -> bool:
+        """Counts of problems instead of a problem."""
+        return len(_STATISTICS.findall(self.text, start, min(end, start + 160))) >= 2
