@@ -1,0 +1,118 @@
+"""Which module may import which, and what a prediction must not load."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rectify_nlp
+
+PACKAGE = Path(rectify_nlp.__file__).parent
+# A module may import only modules to its left. Some of them do not exist yet.
+# fmt: off
+ORDER = (
+    "version", "errors", "types", "resources", "taxonomy", "folding", "grammar",
+    "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
+    "reading",
+    "status", "wording", "heads", "outline", "roles", "splitting",
+    "features", "evaluation", "classifier", "model", "training", "batch", "render",
+    "labelling", "spark", "web", "cli",
+)
+# These cost seconds or are optional: they are imported inside the function that needs them.
+HEAVY = {
+    "sklearn", "scipy", "joblib", "threadpoolctl", "jieba", "rich", "pyarrow", "docx",
+    "pdfplumber", "lxml", "fastapi", "pyspark",
+}
+# fmt: on
+MODULES = sorted(p.stem for p in PACKAGE.glob("*.py") if not p.stem.startswith("__"))
+
+
+def imported(node: ast.AST) -> list[str]:
+    """Dotted names that one import statement brings in."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = ".".join(["rectify_nlp"] * bool(node.level) + [node.module or ""]).strip(".")
+        return [f"{base}.{alias.name}" for alias in node.names]
+    return []
+
+
+def own_modules(tree: ast.AST) -> set[str]:
+    """Modules of the package imported anywhere in `tree`; "" for the package itself."""
+    found = set()
+    for node in ast.walk(tree):
+        for name in imported(node):
+            package, *rest = name.split(".")
+            if package == "rectify_nlp":
+                found.add(rest[0] if rest else "")
+    return found
+
+
+def on_import(tree: ast.AST) -> Iterator[str]:
+    """Third-party names imported as soon as the module is; TYPE_CHECKING is never true."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield from (name.split(".")[0] for name in imported(node))
+        yield from on_import(node)
+
+
+def test_every_module_has_its_place():
+    assert set(MODULES) <= set(ORDER)
+    assert {"types", "reading", "splitting", "model", "cli"} <= set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_to_the_left(module):
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    allowed = set(ORDER[: ORDER.index(module)])
+    assert own_modules(tree) - allowed == set()
+
+
+@pytest.mark.parametrize("module", [*MODULES, "__init__", "__main__"])
+def test_heavy_packages_are_imported_inside_functions(module):
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    assert HEAVY & set(on_import(tree)) == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "own", "heavy"),
+    [
+        ("from rectify_nlp.cli import main", {"cli"}, set()),
+        ("from rectify_nlp import cli", {"cli"}, set()),
+        ("from . import cli", {"cli"}, set()),
+        ("from .cli import main", {"cli"}, set()),
+        ("import rectify_nlp.cli as c", {"cli"}, set()),
+        ("import rectify_nlp", {""}, set()),
+        ("def f():\n import sklearn.svm\n from rectify_nlp.web import x", {"web"}, set()),
+        ("if TYPE_CHECKING:\n import scipy\n from rectify_nlp.web import x", {"web"}, set()),
+        ("try:\n import rich.table\nexcept ImportError: pass", set(), {"rich"}),
+        ("class A:\n from scipy import sparse", set(), {"scipy"}),
+    ],
+)
+def test_the_checks_see_every_form_of_import(code, own, heavy):
+    tree = ast.parse(code)
+    assert own_modules(tree) == own
+    assert HEAVY & set(on_import(tree)) == heavy
+
+
+def test_a_prediction_loads_nothing_heavy(guangzhou):
+    code = (
+        "import sys; sys.argv[1:1] = ['predict', '-f', 'jsonl']\n"
+        "from rectify_nlp.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, guangzhou], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stderr.split())
+    assert len(done.stdout.splitlines()) == 17
+    assert "numpy" in loaded
+    assert loaded & {"sklearn", "scipy", "joblib", "jieba", "rich"} == set()
