@@ -1,13 +1,7 @@
-"""Bytes to a Notice: recognise, decode, and take the particulars a notice gives about itself.
-
-Decoding follows the byte order mark, else strict UTF-8, else UTF-16 where every
-second byte of the beginning is nul or the text is plainly Han in that order, else
-GB18030. Line ends become a bare newline; nothing else of the text is changed.
-"""
+"""Bytes to a Notice: recognise, read, and take the particulars a notice gives about itself."""
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import re
 import sys
@@ -16,37 +10,36 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
+from rectify_nlp.decoding import decode
 from rectify_nlp.errors import NoText, ReadError, UnsupportedFormat
 from rectify_nlp.types import Notice
 
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-# Content that is certainly not plain text, by its first bytes.
-_MAGIC = (
-    (b"%PDF-", "a PDF"),
-    (b"PK\x03\x04", "a zip archive (docx, xlsx, ofd ...)"),
-    (b"\xd0\xcf\x11\xe0", "an old Office file (doc, wps, xls)"),
-    (b"{\\rtf", "an RTF file"),
+# Kinds of content by their first bytes; the name of a file does not decide.
+_OLE = b"\xd0\xcf\x11\xe0"
+_RTF = b"{\\rtf"
+_UNREADABLE = (
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),
+    (b"II*\0", "a picture"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
 )
 _HTML = re.compile(
-    rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|meta|\?xml)", re.I | re.S
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,500}?-->\s*)*"
+    rb"<(?:!doctype\s+html|html|head|body|meta|div|table|p|title|script|link)\b",
+    re.I | re.S,
 )
 STDIN = "-"
+SUFFIXES = (".txt", ".htm", ".html", ".shtml", ".docx", ".doc", ".wps", ".rtf", ".pdf")
 
 
 def read(source: str | Path) -> Notice:
-    """Read one source: the path of a text file, or "-" for standard input.
+    """Read one source: a path, or "-" for standard input.
 
-    ReadError (UnsupportedFormat, NoText) names the source and the remedy.
+    Text, web pages, Word documents and PDFs with a text layer are told apart by their
+    content. ReadError (UnsupportedFormat, NoText) names the source and the remedy.
     """
     name = str(source)
     try:
@@ -57,63 +50,48 @@ def read(source: str | Path) -> Notice:
 
 
 def read_bytes(data: bytes, source: str) -> Notice:
-    """A Notice from the bytes of a text file; errors as in `read`."""
-    for magic, what in _MAGIC:
+    """A Notice from the bytes of a source; errors as in `read`."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    for magic, what in _UNREADABLE:
         if data.startswith(magic):
-            raise UnsupportedFormat(source, f"this is {what}; save it as a text file (.txt) first")
-    if _HTML.match(data[:2000]):
-        raise UnsupportedFormat(source, "this is a web page; save its text as .txt first")
+            raise UnsupportedFormat(
+                source, f"this is {what}; save it as text (.txt), Word (.docx) or PDF first"
+            )
+    if data.startswith((b"%PDF-", b"PK\x03\x04", _OLE, _RTF)):
+        return _document(data, source, sha256)
+    if _HTML.match(data[:4000]):
+        from rectify_nlp.webpage import read_page
+
+        page = read_page(data, source)
+        known = {"title": page.title, "publisher": page.publisher, "url": page.url}
+        return notice_from_text(
+            page.text,
+            source,
+            sha256=sha256,
+            warnings=page.warnings,
+            published=page.published or "",
+            **{name: value for name, value in known.items() if value},
+        )
     text, replaced = decode(data)
     if not text.strip():
         raise NoText(source, "the file holds no text")
     warnings = (f"{replaced} bytes could not be decoded",) if replaced else ()
-    return notice_from_text(
-        text, source, sha256=hashlib.sha256(data).hexdigest(), warnings=warnings
-    )
+    return notice_from_text(text, source, sha256=sha256, warnings=warnings)
 
 
-def decode(data: bytes) -> tuple[str, int]:
-    """Text with bare newlines, and how many characters had to be replaced."""
-    encoding = _encoding(data)
-    for bom, _ in _BOMS:
-        if data.startswith(bom):
-            data = data[len(bom) :]
-            break
-    text = data.decode(encoding, errors="replace")
-    replaced = text.count("\ufffd") - data.count("\ufffd".encode(encoding))
-    return text.replace("\r\n", "\n").replace("\r", "\n"), max(0, replaced)
+def _document(data: bytes, source: str, sha256: str) -> Notice:
+    """A PDF or Word document, parsed in a child process."""
+    from rectify_nlp.documents import legacy, read_document
 
-
-def _encoding(data: bytes) -> str:
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            return encoding
-    # UTF-16 without a mark is looked for first: half of its bytes may be valid ASCII.
-    head = data[:4000]
-    for encoding, nul_at in (("utf-16-le", 1), ("utf-16-be", 0)):
-        if head[nul_at::2].count(0) * 20 > len(head):
-            return encoding
-    try:
-        data.decode("utf-8")
-        return "utf-8"
-    except UnicodeDecodeError as error:
-        # A file cut off inside its last character is still UTF-8.
-        if error.start >= len(data) - 3 and error.reason == "unexpected end of data":
-            return "utf-8"
-    candidates = ("gb18030", "utf-16-le", "utf-16-be", "utf-8")
-    return max(candidates, key=lambda encoding: _plausible(head, encoding))
-
-
-_COMMON = frozenset(
-    "的一是在不和有了中整改问题情况工作巡察视组党市县局委员会年月日对关于及等，。、"
-)
-
-
-def _plausible(head: bytes, encoding: str) -> float:
-    """Share of characters that are usual in a notice, less those that cannot be."""
-    text = head.decode(encoding, errors="replace")
-    good = sum(1 for char in text if char in _COMMON)
-    return (good - 3 * text.count("\ufffd")) / max(1, len(text))
+    if data.startswith(b"%PDF-"):
+        document = read_document(data, source, "pdf")
+    else:
+        if data.startswith((_OLE, _RTF)):
+            suffix = Path(source).suffix.lower()
+            old = ".rtf" if data.startswith(_RTF) else suffix if suffix == ".wps" else ".doc"
+            data = legacy(data, old, source)
+        document = read_document(data, source, "docx")
+    return notice_from_text(document.text, source, sha256=sha256, warnings=document.warnings)
 
 
 def notice_from_text(
@@ -277,7 +255,10 @@ def parse_date(text: str) -> date | None:
 
 
 def _han_number(word: str) -> int:
+    """Value of a Chinese number below 100; 0, which is no day or month, where it is none."""
     tens, ten, ones = word.rpartition("十")
+    if len(tens) > 1 or len(ones) > 1 or "十" in tens:
+        return 0
     value = int(ones.translate(_HAN_DIGITS)) if ones else 0
     return value + (10 * (int(tens.translate(_HAN_DIGITS)) if tens else 1) if ten else 0)
 
