@@ -20,7 +20,7 @@ SETTINGS = Settings(
 
 @pytest.fixture(scope="module")
 def analyses(small_examples):
-    return [Analysis(dict(e.fields())) for e in small_examples]
+    return [Analysis({"problem": e.problem, "measures": e.measures}) for e in small_examples]
 
 
 @pytest.fixture(scope="module")

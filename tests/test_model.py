@@ -124,6 +124,10 @@ def describe(folder, change):
     described = json.loads(path.read_bytes())
     described["sha256"] = {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in FILES}
     described = change(described) or described
+    if isinstance(described, dict) and isinstance(described.get("sha256"), dict):
+        rest = {name: value for name, value in described.items() if name != "sha256"}
+        canonical = json.dumps(rest, ensure_ascii=False, sort_keys=True).encode()
+        described["sha256"]["description"] = hashlib.sha256(canonical).hexdigest()
     path.write_text(json.dumps(described), encoding="utf-8")
 
 
@@ -150,6 +154,26 @@ def test_another_format(number, told, folder):
 def test_no_model_description(change, folder):
     describe(folder, change)
     refused(folder, "model.json", "no model description")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda d: d["classifiers"]["status"].update(temperature=0), "out of range"),
+        (lambda d: d["classifiers"]["status"].update(abstain_below=2), "out of range"),
+        (lambda d: d["classifiers"]["status"]["blocks"][0].update(fields=["answer"]), "malformed"),
+        (lambda d: d.update(format="1"), "format 1, this version reads 1; train"),
+    ],
+)
+def test_settings_that_cannot_be_right(change, told, folder):
+    describe(folder, change)
+    refused(folder, "", told)
+
+
+def test_a_changed_description_is_noticed(folder):
+    path = folder / "model.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"temperature": ', '"temperature": 9'))
+    refused(folder, "model.json", "altered since it was saved")
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe{}", b"null"])

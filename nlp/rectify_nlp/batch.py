@@ -9,14 +9,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rectify_nlp.decoding import decode
 from rectify_nlp.errors import LabelsError, ReadError
 from rectify_nlp.model import Model
-from rectify_nlp.reading import STDIN, decode, read, read_bytes
+from rectify_nlp.reading import STDIN, read, read_bytes
+from rectify_nlp.reading import SUFFIXES as NOTICES
 from rectify_nlp.splitting import segment
 from rectify_nlp.taxonomy import SUFFIXES, csv_rows, json_row
 from rectify_nlp.types import Failure, Issue, Notice, Report, Segment
 
-NOTICES = (".txt",)
 _CHUNK = 256
 
 Result = Report | Segment | Failure
@@ -40,12 +41,14 @@ def results(sources: Iterable[str], model: Model, *, explain: bool = False) -> I
 def _of_source(name: str, model: Model, explain: bool) -> Iterator[Result]:
     try:
         if name == STDIN:
+            if sys.stdin is None:
+                raise ReadError(name, "standard input is closed")
             data = sys.stdin.buffer.read()
             if data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
                 yield from _segments(_json_rows(decode(data)[0], name), name, model, explain)
                 return
             notice = read_bytes(data, name)
-        elif name.endswith(SUFFIXES):
+        elif name.lower().endswith(SUFFIXES):
             yield from _segments(_rows(Path(name)), name, model, explain)
             return
         else:
@@ -85,8 +88,14 @@ def _rows(path: Path) -> Iterator[_Row]:
         text, _ = decode(path.read_bytes())
     except OSError as error:
         raise ReadError(str(path), f"cannot be read ({error.strerror})") from error
-    if path.suffix == ".csv":
-        yield from csv_rows(text, path)
+    if path.suffix.lower() == ".csv":
+        for line, row in csv_rows(text, path):
+            place = f"{path}:{line}"
+            yield (
+                Failure(source=place, error="LabelsError", message=row.what)
+                if isinstance(row, LabelsError)
+                else (line, row)
+            )
     else:
         yield from _json_rows(text, str(path))
 
@@ -106,7 +115,9 @@ def _segments(
 ) -> Iterator[Segment | Failure]:
     stream = iter(rows)
     while chunk := list(islice(stream, _CHUNK)):
-        cut = [entry if isinstance(entry, Failure) else _cut(*entry, name) for entry in chunk]
+        cut = [
+            entry if isinstance(entry, Failure) else _cut(*entry, name, model) for entry in chunk
+        ]
         findings = iter(
             model.judge([c[1] for c in cut if not isinstance(c, Failure)], explain=explain)
         )
@@ -118,7 +129,7 @@ def _segments(
 
 
 def _cut(
-    line: int, given: dict[str, Any], name: str
+    line: int, given: dict[str, Any], name: str, model: Model
 ) -> tuple[Notice, Issue, dict[str, Any]] | Failure:
     problem, measures, path = given.get("problem"), given.get("measures") or "", given.get("path")
     place = f"{name}:{line}"
@@ -132,7 +143,7 @@ def _cut(
         path = [path] if path else []
     if not isinstance(path, list | None) or not all(isinstance(p, str) for p in path or ()):
         return Failure(source=place, error="LabelsError", message="path is not a list of texts")
-    notice, issue = segment(problem, measures, path or (), source=name)
+    notice, issue = segment(problem, measures, path or (), source=name, taxonomy=model.taxonomy)
     return notice, issue, given
 
 
@@ -141,9 +152,10 @@ def _cut(
 
 @dataclass
 class Tally:
-    """Counts results as they pass, and tells warnings and failures as they come."""
+    """Counts results as they pass, and tells failures and, unless `quiet`, warnings."""
 
-    report: Callable[[str], None] | None = None
+    report: Callable[[str], None]
+    quiet: bool = False
     sources: int = 0
     failed: int = 0
 
@@ -152,12 +164,8 @@ class Tally:
             self.sources += 1
             if isinstance(result, Failure):
                 self.failed += 1
-                self._tell(f"{result.source}: error: {result.message}")
-            elif isinstance(result, Report):
+                self.report(f"{result.source}: error: {result.message}")
+            elif isinstance(result, Report) and not self.quiet:
                 for warning in result.warnings:
-                    self._tell(f"{result.notice.source}: warning: {warning}")
+                    self.report(f"{result.notice.source}: warning: {warning}")
             yield result
-
-    def _tell(self, message: str) -> None:
-        if self.report:
-            self.report(message)

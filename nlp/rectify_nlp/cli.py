@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -45,7 +45,8 @@ def main() -> None:
     """Entry point: turns errors into one line and an exit status."""
     for stream in (sys.stdout, sys.stderr):
         # A console of another encoding shows what it cannot print as \\u....
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if stream is not None:  # closed by the caller
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         app()
     except RectifyError as error:
@@ -53,9 +54,6 @@ def main() -> None:
             raise
         _say(f"error: {error}")
         raise SystemExit(_exit_code(error)) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
 
 
 def _exit_code(error: RectifyError) -> int:
@@ -64,7 +62,13 @@ def _exit_code(error: RectifyError) -> int:
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr)
+    print(" ".join(message.splitlines()), file=sys.stderr)
+
+
+def _print(lines: Iterable[str]) -> None:
+    with _Writer(None) as write:
+        for line in lines:
+            write(line + "\n")
 
 
 def _version(wanted: bool) -> None:
@@ -106,8 +110,10 @@ def predict(
     from rectify_nlp.batch import Tally, results
 
     form = _format(form, output)
+    if form != "table" and output is None and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # in a pipe, whatever the console
     loaded = Model.load(model)
-    tally = Tally(report=None if quiet else _say)
+    tally = Tally(report=_say, quiet=quiet)
     found = tally.count(results(sources, loaded, explain=explain))
     layout = Layout(width=_width(output), colour=_colour(output), explain=explain)
     with _Writer(output) as write:
@@ -133,10 +139,7 @@ def split(
 
     notice = read(source)
     parts = cut(notice)
-    for line in (
-        trace_lines(notice, parts) if trace else split_lines(notice, parts, as_json=as_json)
-    ):
-        print(line)
+    _print(trace_lines(notice, parts) if trace else split_lines(notice, parts, as_json=as_json))
     if not quiet:
         for warning in (*notice.warnings, *parts.warnings):
             _say(f"{source}: warning: {warning}")
@@ -157,7 +160,7 @@ def train(
     learned = learn(*_labelled(labels, taxonomy))
     card = model_card(learned)
     learned.save(output, card)
-    print(card, end="")
+    _print([card.rstrip()])
     _say(f"model written to {output}; use it with --model {output}")
 
 
@@ -173,24 +176,27 @@ def evaluate(
     from rectify_nlp.training import evaluate as judge
     from rectify_nlp.training import evaluate_model
 
-    examples, names = _labelled(labels, taxonomy)
-    results = evaluate_model(Model.load(model), examples) if model else judge(examples, names)
-    if as_json:
-        print(to_json_line({"results": [result.as_dict() for result in results]}), end="")
+    if model:
+        finished = Model.load(model)
+        examples = load_examples(labels or [resource("labels")], finished.taxonomy)
+        results = evaluate_model(finished, examples)
     else:
-        print("\n".join(line for result in results for line in result_lines(result)))
+        results = judge(*_labelled(labels, taxonomy))
+    if as_json:
+        _print([to_json_line({"results": [result.as_dict() for result in results]}).rstrip()])
+    else:
+        _print(line for result in results for line in result_lines(result))
 
 
 @app.command()
 def inspect(
     model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="Model folder.")] = None,
-    terms: Annotated[int, typer.Option(help="Strongest terms to show for each label.")] = 12,
+    terms: Annotated[int, typer.Option(min=0, help="Strongest terms to show for each label.")] = 12,
 ) -> None:
     """Verify a model and show its card and the strongest terms of each label."""
     from rectify_nlp.render import model_lines
 
-    for line in model_lines(Model.load(model), terms):
-        print(line)
+    _print(model_lines(Model.load(model), terms))
 
 
 def _labelled(labels: list[Path] | None, taxonomy: Path | None) -> tuple[list[Example], Taxonomy]:
@@ -200,7 +206,7 @@ def _labelled(labels: list[Path] | None, taxonomy: Path | None) -> tuple[list[Ex
 
 def _format(form: str | None, output: Path | None) -> str:
     if form is None:
-        suffix = output.suffix.lstrip(".") if output else ""
+        suffix = output.suffix.lower().lstrip(".") if output else ""
         on_terminal = output is None and sys.stdout.isatty()
         return suffix if suffix in FORMATS else "table" if on_terminal else "jsonl"
     if form not in FORMATS:
@@ -220,45 +226,59 @@ def _colour(output: Path | None) -> bool:
 
 
 class _Writer:
-    """stdout, or a file that appears under its name only when it is whole."""
+    """stdout, or a file that appears under its name only when it is whole.
+
+    A link is followed, an existing file keeps its permissions, and what is no regular
+    file (a pipe, a device) is written to as it is.
+    """
 
     def __init__(self, output: Path | None) -> None:
-        self.output = output
-        self.partial = output.with_name(f".{output.name}.{os.getpid()}.part") if output else None
+        self.name = output
+        self.output = output.resolve() if output else None
+        self.partial: Path | None = None
+        if self.output and not (self.output.exists() and not self.output.is_file()):
+            self.partial = self.output.with_name(f".{self.output.name}.{os.getpid()}.part")
 
     def __enter__(self) -> Callable[[str], Any]:
-        if self.partial is None:
+        if self.output is None:
             self.stream = sys.stdout
             return self._write
         try:
-            self.stream = self.partial.open("w", encoding="utf-8", newline="")
+            self.stream = (self.partial or self.output).open("w", encoding="utf-8", newline="")
+            if self.partial and self.output.exists():
+                self.partial.chmod(self.output.stat().st_mode & 0o777)
         except OSError as error:
-            raise OutputError(f"{self.output}: cannot be written ({error.strerror})") from error
+            raise OutputError(f"{self.name}: cannot be written ({error.strerror})") from error
         return self._write
 
     def _write(self, text: str) -> None:
         try:
             self.stream.write(text)
         except BrokenPipeError:
-            raise
+            self._no_reader()
         except OSError as error:
             raise OutputError(f"output: cannot be written ({error.strerror})") from error
+
+    def _no_reader(self) -> NoReturn:
+        """Whoever read our output has gone (`| head`): end quietly."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0)
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         try:
             self.stream.flush()
-            if self.partial is None:
+            if self.output is None:
                 return
-            os.fsync(self.stream.fileno())
+            if self.partial is not None:
+                os.fsync(self.stream.fileno())
             self.stream.close()
-            if kind is None:
-                assert self.output is not None
+            if kind is None and self.partial is not None:
                 self.partial.replace(self.output)
         except BrokenPipeError:
-            raise
+            self._no_reader()
         except OSError as problem:
             raise OutputError(
-                f"{self.output or 'output'}: cannot be written ({problem.strerror})"
+                f"{self.name or 'output'}: cannot be written ({problem.strerror})"
             ) from problem
         finally:
             if self.partial is not None:

@@ -277,7 +277,8 @@ class Counts:
             taken = counts[list(rows)]
             df = np.bincount(taken.indices, minlength=len(terms))
             kept = np.flatnonzero(df >= min_count)
-            idf = np.log((1 + len(rows)) / (1 + df[kept])) + 1
+            # As it will be stored, so that a saved model predicts what this one does.
+            idf = (np.log((1 + len(rows)) / (1 + df[kept])) + 1).astype(np.float32).astype(float)
             part = taken[:, kept]
             part.data = 1.0 + np.log(part.data)
             part = part @ diags(idf)

@@ -13,6 +13,8 @@ from functools import lru_cache
 
 _HALF_WIDTH: dict[int, int] = {
     **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
+    # Lone surrogates are no characters; tokenizers refuse them.
+    **dict.fromkeys(range(0xD800, 0xE000), 0xFFFD),
     **dict.fromkeys((0x3000, 0xA0, 0x09, 0x2002, 0x2003, 0x2009, 0x200B, 0xFEFF), 0x20),
     **{
         ord(odd): ord(plain)
@@ -63,10 +65,7 @@ class Folded:
 
     def end_place(self, position: int) -> int:
         """As `place`, for an exclusive end: behind the last character and its pinyin."""
-        if self.places is None or position == 0:
-            return position
-        after = self.places[position - 1] + 1
-        return self.places[position] if position < len(self.places) - 1 else after
+        return 0 if position == 0 else self.place(position)
 
 
 def is_traditional(text: str) -> bool:

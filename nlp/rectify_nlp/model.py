@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from rectify_nlp.classifier import LinearClassifier, softmax
-from rectify_nlp.errors import ModelError, OutputError
+from rectify_nlp.errors import LabelsError, ModelError, OutputError
 from rectify_nlp.features import FIELDS, MASK, Analysis, Block, Vectorizer
 from rectify_nlp.resources import resource
 from rectify_nlp.splitting import split
@@ -152,12 +152,9 @@ class Model:
         np.savez(buffer, **arrays)
         files["weights.npz"] = buffer.getvalue()
         files["taxonomy.toml"] = self.taxonomy.source.encode()
-        description = {
-            "format": FORMAT,
-            **self.info,
-            "classifiers": described,
-            "sha256": {name: _sha256(files[name]) for name in _FILES},
-        }
+        description = {"format": FORMAT, **self.info, "classifiers": described}
+        digests = {name: _sha256(files[name]) for name in _FILES}
+        description["sha256"] = {**digests, "description": _sha256(_canonical(description))}
         files["model.json"] = (
             json.dumps(description, ensure_ascii=False, indent=1) + "\n"
         ).encode()
@@ -194,8 +191,8 @@ class Model:
                     f"{folder / name}: altered since it was saved; train or copy it anew"
                 )
         arrays = _arrays(folder / "weights.npz", contents["weights.npz"])
-        taxonomy = Taxonomy.parse(contents["taxonomy.toml"].decode(), folder / "taxonomy.toml")
         try:
+            taxonomy = Taxonomy.parse(contents["taxonomy.toml"].decode(), folder / "taxonomy.toml")
             classifiers = {
                 task: _classifier(
                     described["classifiers"][task],
@@ -204,7 +201,7 @@ class Model:
                 )
                 for task in TASKS
             }
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, LabelsError) as error:
             raise ModelError(f"{folder}: malformed ({error}); train or copy it anew") from error
         for task, names in (
             ("category", taxonomy.category_names),
@@ -271,21 +268,27 @@ def _described(folder: Path) -> dict[str, Any]:
         described = json.loads(_read(path))
         number = described["format"]
         described["classifiers"], described["sha256"].keys()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: no model description ({error!r})") from error
     if number != FORMAT:
-        raise ModelError(
-            f"{path}: format {number}, this version reads {FORMAT}; "
-            + ("upgrade rectify-nlp" if number > FORMAT else "train the model again")
-        )
+        newer = isinstance(number, int) and number > FORMAT
+        remedy = "upgrade rectify-nlp" if newer else "train the model again"
+        raise ModelError(f"{path}: format {number}, this version reads {FORMAT}; {remedy}")
+    rest = {name: value for name, value in described.items() if name != "sha256"}
+    if described["sha256"].get("description") != _sha256(_canonical(rest)):
+        raise ModelError(f"{path}: altered since it was saved; train or copy it anew")
     return dict(described)
+
+
+def _canonical(description: Mapping[str, Any]) -> bytes:
+    return json.dumps(description, ensure_ascii=False, sort_keys=True).encode()
 
 
 def _arrays(path: Path, content: bytes) -> dict[str, Any]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path}: not readable ({error})") from error
     for name, array in arrays.items():
         if array.dtype != np.dtype("<f4") or not np.isfinite(array).all():
@@ -299,7 +302,7 @@ def _classifier(
     blocks = tuple(
         Block(
             name=str(b["name"]),
-            fields=tuple(f for f in b["fields"] if f in FIELDS),
+            fields=tuple(FIELDS[FIELDS.index(f)] for f in b["fields"]),
             words=int(b["words"]),
             chars=tuple(int(n) for n in b["chars"]),
             weight=float(b["weight"]),
@@ -314,6 +317,11 @@ def _classifier(
         vocabularies[block][term] = column
     if idf.shape != (len(lines),) or weights.shape != (len(lines), len(labels)):
         raise ValueError("terms, idf and weights differ in length")
+    if sum(map(len, vocabularies.values())) != len(lines):
+        raise ValueError("a term stands twice")
+    temperature, abstain_below = float(described["temperature"]), float(described["abstain_below"])
+    if not (0 < temperature < np.inf and 0 <= abstain_below <= 1):
+        raise ValueError("temperature or abstention threshold out of range")
     if bias.shape != (len(labels),):
         raise ValueError("bias and labels differ in length")
     return LinearClassifier(
@@ -323,6 +331,6 @@ def _classifier(
         ),
         weights=weights,
         bias=bias.astype(np.float64),
-        temperature=float(described["temperature"]),
-        abstain_below=float(described["abstain_below"]),
+        temperature=temperature,
+        abstain_below=abstain_below,
     )

@@ -20,13 +20,13 @@ from rectify_nlp.wording import Wording
 _HAN = "一二三四五六七八九十百"
 _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
 _MARKER = re.compile(
-    rf"(?P<question>(?:反馈)?(?:具体)?问题[ ]?(?:[0-9]{{1,3}}|[{_HAN}]{{1,3}})(?:[::.、)][ ]*+|(?=[ \n“])))"
+    rf"(?P<question>(?:反馈)?(?:具体)?问题[ ]?(?:[0-9]{{1,4}}|[{_HAN}]{{1,3}})(?:[::.、)][ ]*+|(?=[ \n“])))"
     rf"|(?P<han>[{_HAN}]{{1,4}})、"
     rf"|[(][ ]*+(?P<han_bracket>[{_HAN}]{{1,4}})[ ]*+[)][、.]?"
     rf"|(?P<han_half>[{_HAN}]{{1,4}})[)]"
     rf"|(?P<multi>[0-9]{{1,2}}(?:\.[0-9]{{1,2}}){{1,3}})(?=[ \u4e00-\u9fff“])"
-    rf"|(?P<arabic>[0-9]{{1,3}})(?:[.、](?![0-9])|[.、]{_YEAR}|[)])"
-    rf"|[(][ ]*+(?P<arabic_bracket>[0-9]{{1,3}})[ ]*+[)][、.]?"
+    rf"|(?P<arabic>[0-9]{{1,4}})(?:[.、](?![0-9])|[.、]{_YEAR}|[)])"
+    rf"|[(][ ]*+(?P<arabic_bracket>[0-9]{{1,4}})[ ]*+[)][、.]?"
     r"|(?P<circled>[①-⑳])"
     rf"|(?P<nth>第[{_HAN}]{{1,3}})[,、:](?!第)"
     rf"|(?P<is>[{_HAN}]{{1,3}})是(?!否)"
@@ -34,11 +34,11 @@ _MARKER = re.compile(
 # A marker inside a line, after the end of a sentence ...
 _INLINE = re.compile(
     rf"(?:(?<=[。;:!?”’)\] ])|(?<=[0-9]日))"
-    rf"(?=(?:反馈)?问题[0-9{_HAN}]{{1,3}}[:.、]|[{_HAN}]{{1,3}}、|[(][{_HAN}]{{1,3}}[)]|[0-9]{{1,3}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,3}}[)])"
+    rf"(?=(?:反馈)?问题[0-9{_HAN}]{{1,3}}[:.、]|[{_HAN}]{{1,3}}、|[(][{_HAN}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)])"
 )
 # ... or anywhere, in a line that is a whole notice run together.
 _ANYWHERE = re.compile(
-    rf"(?=[{_HAN}]{{1,3}}、|[(][{_HAN}]{{1,3}}[)]|[0-9]{{1,3}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,3}}[)]|问题[0-9{_HAN}]{{1,3}}[:.、])"
+    rf"(?=[{_HAN}]{{1,3}}、|[(][{_HAN}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)]|问题[0-9{_HAN}]{{1,3}}[:.、])"
     rf"(?<![{_HAN}第、,0-9.(约近达共])"
 )
 _STRONG_START = re.compile(
@@ -110,13 +110,13 @@ def openers(wording: Wording, start: int, end: int) -> list[Node]:
     return _nodes(wording, list(paragraphs(wording, start, end)), end)
 
 
-def clauses(wording: Wording, start: int, end: int) -> list[Node]:
-    """Nodes for problems in running text: 对...问题, ... and “...”的整改, ...; [] below two."""
+def clauses(wording: Wording, start: int, end: int, least: int = 2) -> list[Node]:
+    """Nodes for problems in running text: 对...问题, ... and “...”的整改, ...; [] below `least`."""
     found = [
         (m.start("head"), ("clause", 0, m.start("head")), True)
         for m in _CLAUSE_PROBLEM.finditer(wording.text, start, end)
     ]
-    if len(found) < 2:
+    if len(found) < least:
         return []
     nodes = _nodes(wording, found, end)
     for node in nodes:
@@ -180,7 +180,7 @@ def _positions(wording: Wording, stop: int) -> Iterator[tuple[int, Marker, bool]
                 elif not _splits(folded, found, first, end):
                     continue
                 last[found[0]] = found[1]
-                yield position, found, True
+                yield position, found, not whole
         start = end + 1
 
 
@@ -229,7 +229,7 @@ def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[tuple[int, M
 
 _PARAGRAPH = re.compile(r"[^\n]{60,}")
 _TITLE_LINE = re.compile(r"[^。;!?:]{4,44}[:]?")
-_SPEECH = re.compile(r"[^,。:]{2,20}(?:强调|指出|表示|要求|认为|提出)[,:]")
+_SPEECH = re.compile(r"为|[^,。:]{2,20}(?:强调|指出|表示|要求|认为|提出)[,:]")
 
 
 def _marker(folded: str, start: int, end: int) -> Marker | None:

@@ -216,7 +216,8 @@ def csv_columns(model: Model, extra: Sequence[str] = ()) -> list[str]:
     columns = [name for name in COLUMNS if name != "p"]
     for task, classifier in model.classifiers.items():
         columns += [f"p.{task}.{label}" for label in classifier.labels]
-    return [*(name for name in extra if name not in columns), *columns, "evidence", "error"]
+    taken = {*columns, "p", "evidence", "error"}
+    return [*(name for name in extra if name not in taken), *columns, "evidence", "error"]
 
 
 def csv_lines(records: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
@@ -225,7 +226,7 @@ def csv_lines(records: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
     A text that a spreadsheet would take for a formula gets an apostrophe in front
     (OWASP's rule); C0 control characters but tab and newline are dropped.
     """
-    yield _csv_line(columns)
+    yield _csv_line([_cell(name) for name in columns])
     for record in records:
         flat = dict(record)
         for task, distribution in flat.pop("p", {}).items():

@@ -21,6 +21,8 @@ ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"
 
 # A text of fewer characters is a title's remainder, no account of measures.
 _TEXT = 15
+# A heading that names what is still open, only to go on to what is planned for it.
+_PLAN = re.compile(r"(?:安排|措施|打算|计划|举措)[。:]?$")
 _THIS_PROBLEM = re.compile(
     r"(?:针对|对|对于)(?:这|此|该|上述|以上|存在|反馈|巡[视察])[^“]{0,10}问题"
 )
@@ -52,11 +54,20 @@ class Roles:
 
     def assign(self, roots: list[Node]) -> list[Node]:
         """All nodes in the order of the text, with their roles."""
-        for root in roots:
-            looks_ahead = self._next_steps(root)
-            for node in (root, *root.walk()):
-                if not node.children and not looks_ahead:
-                    self._open_up(node)
+        childless = [
+            node
+            for root in roots
+            if not self._next_steps(root)
+            for node in (root, *root.walk())
+            if not node.children
+        ]
+        for node in childless:
+            self._open_up(node)
+        if any(kid.kind == "clause" for node in childless for kid in node.children):
+            # Where paragraphs tell several problems, one may tell a single one.
+            for node in childless:
+                if not node.children and not self._has_measures_label(node):
+                    self._adopt(node, clauses(self.wording, node.head_end, node.end, least=1))
         family = self._family(roots)
         ahead = False
         for section in roots:
@@ -127,8 +138,9 @@ class Roles:
 
     def _next_steps(self, node: Node) -> bool:
         head = self.head(node)
-        looks_ahead = self.grammar.next.search(head) is not None
-        return looks_ahead and self.grammar.deficit.search(head) is None
+        if self.grammar.next.search(head) is None:
+            return False
+        return self.grammar.deficit.search(head) is None or _PLAN.search(head) is not None
 
     def _open_up(self, node: Node) -> None:
         """Give a childless heading the unnumbered problems of its text for children."""
@@ -139,6 +151,9 @@ class Roles:
             kids = openers(self.wording, node.head_end, node.end)
             if kids and "\n" not in self.wording.text[node.head_end : kids[0].start]:
                 kids = []
+        self._adopt(node, kids)
+
+    def _adopt(self, node: Node, kids: list[Node]) -> None:
         for kid in kids:
             kid.parent = node
         node.children = kids
@@ -219,8 +234,14 @@ class Roles:
                 kid.reason = "part of the problem" if kid is not kids[-1] else kid.reason
         elif labelled:
             self._as_heading(node, "its parts have item labels")
-        elif like and self._numbered_like(kids, like) * 2 >= len(kids):
+        elif (
+            like
+            and self._numbered_like(kids, like) * 2 >= len(kids) + self.strong(node)
+            and not self._bare_under_title(node, like)
+        ):
             self._as_heading(node, "its parts name deficits")
+        elif like and self._titles_with_answers(node):
+            self._as_heading(node, "its parts are titles with texts, few of them positive")
         elif any(self.like_issue(n) for kid in kids for n in kid.walk() if n.kind != "is"):
             self._as_heading(node, "deficits are named further below")
         elif (self.strong(node) and not self._aspect(node)) or self.like_issue(node):
@@ -237,6 +258,29 @@ class Roles:
         if all(kid.kind == "is" for kid in kids) and len(like) >= 2:
             return len(like)
         return sum(1 for node in like if node.kind != "is")
+
+    def _bare_under_title(self, node: Node, like: list[Node]) -> bool:
+        """Single sentences below the firm title of an issue: deeds, whatever they mention."""
+        return (
+            self.strong(node)
+            and not self._aspect(node)
+            and not self.wording.only_problems
+            and not any(self.strong(kid) or kid.children or self.own(kid).strip() for kid in like)
+        )
+
+    def _titles_with_answers(self, node: Node) -> bool:
+        """Parts that each have a title and a text, most titles naming no measure.
+
+        A count that runs on from an earlier heading's parts is one of issues.
+        """
+        positive = sum(self.wording.positive(self.head(kid)) for kid in node.children)
+        runs_on = node.children[0].ordinal > 1
+        return (
+            not self.own(node).strip()
+            and self._has_children_with_text(node)
+            and (runs_on or all("\n" in self.own(kid).rstrip() for kid in node.children))
+            and positive * 2 < len(node.children)
+        )
 
     def _one_answer(self, node: Node, labelled: list[Node]) -> bool:
         """Bare sub-problems, of which only the last is followed by 整改情况: one issue."""
@@ -291,7 +335,7 @@ class Roles:
 
     def _continues_measures(self, node: Node, family: _Family) -> bool:
         """A childless node that cannot be an issue beside the issues before it."""
-        if self.like_issue(node) or self.has_measures_label(node):
+        if self.like_issue(node) or self.has_measures_label(node) or self.wording.only_problems:
             return False
         return family.like * 2 >= family.size and not self.own(node).strip()
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 from rectify_nlp.folding import Folded, can_simplify, fold, is_traditional
 from rectify_nlp.grammar import Grammar, load_grammar
@@ -73,9 +72,10 @@ def segment(
         start += len(text) + 1
     text = "\n".join(p.text for p in passages)
     *headings, first, second = passages
-    folded = fold(text)
+    # Folded alone, measures keep the length they have: pinyin is taken out nowhere else.
     reader = status_reader(taxonomy, load_grammar())
-    stated = reader.in_segment(folded, second.start, second.end)
+    folded = Folded(fold(text))
+    stated = _original(reader.in_segment(folded.text, second.start, second.end), folded, text)
     issue = Issue(problem=first, measures=second, path=tuple(headings), stated=stated)
     return Notice(text=text, source=source), issue
 
@@ -169,7 +169,7 @@ class _Splitter:
     def _issue(self, node: Node, end: int) -> Issue:
         """The issue of `node`, whose text runs to `end`."""
         problem_end, measures_start, fused = self._boundaries(node, end)
-        measures_end, trailing = self._measures_end(measures_start, end)
+        measures_end, trailing = self._measures_end(measures_start, end, row=node.kind == "label")
         path = tuple(self._path(node))
         stated = (
             trailing
@@ -183,7 +183,7 @@ class _Splitter:
             measures=self._passage(measures_start, max(measures_start, measures_end)),
             number=number,
             path=path,
-            stated=self._original(stated),
+            stated=_original(stated, self._fold, self.text),
         )
 
     def _number(self, node: Node) -> Passage | None:
@@ -238,25 +238,17 @@ class _Splitter:
             position = folded.find("\n", skip_blank(folded, label.end(), end), end)
         return problem_end, end, None
 
-    @cached_property
-    def _only_problems(self) -> bool:
-        """Feedback made public: what inspectors found, without what was done about it."""
-        folded = self.folded
-        return (
-            _FEEDBACK.search(folded) is not None
-            and _ANSWERS.search(folded) is None
-            and not any(self.grammar.label.match(folded, m.end()) for m in _LINE.finditer(folded))
-        )
-
     def _problem_goes_on(self, node: Node, start: int, follow: int, end: int) -> bool:
         """Whether the sentence at `start` still tells the problem, not the measures."""
         sentence = self.folded[start:follow].strip()
         if not sentence:
             return False
-        if self._only_problems:
+        if self.wording.only_problems:
             return "\n" not in self.folded[node.head_end : start]
         if node.form == "sentence" and self.wording.label_ahead(start, end):
             return True
+        if node.form != "sentence" and not _MEASURE_CUE.match(self.folded, follow):
+            return False  # behind a firm title, only what stands right before 一是 ...
         same_line = "\n" not in self.folded[node.head_end : start]
         return (
             same_line
@@ -267,8 +259,11 @@ class _Splitter:
             and not self.wording.deeds(sentence)
         )
 
-    def _measures_end(self, start: int, end: int) -> tuple[int, Stated | None]:
-        """Cut label lines (status, deadline, person in charge) off the end of the measures."""
+    def _measures_end(self, start: int, end: int, *, row: bool) -> tuple[int, Stated | None]:
+        """Cut label lines (status, deadline, person in charge) off the end of the measures.
+
+        Behind the status of a table's `row` nothing belongs to it any more.
+        """
         folded = self.folded
         position = start
         if end - start > 400:
@@ -276,7 +271,7 @@ class _Splitter:
         stop, stated = end, None
         while 0 <= position < end:
             label = self.grammar.label.match(folded, position, end)
-            if label and self._only_labels(position, end):
+            if label and (row or self._only_labels(position, end)):
                 value = self.statuses.after_label(folded, position, end)
                 if value is not None:
                     stated, stop = value[0], min(stop, position)
@@ -332,14 +327,6 @@ class _Splitter:
         low, high = self._fold.place(start), self._fold.end_place(end)
         return Passage(text=self.text[low : max(low, high)], start=low)
 
-    def _original(self, stated: Stated | None) -> Stated | None:
-        """A status found in the folded text, with its places in the original."""
-        if stated is None:
-            return None
-        low, high = self._fold.place(stated.start), self._fold.end_place(stated.end)
-        masked = (self._fold.place(stated.masked[0]), self._fold.end_place(stated.masked[1]))
-        return Stated(status=stated.status, text=self.text[low:high], start=low, masked=masked)
-
     # -- warnings --------------------------------------------------------------------
 
     def _warnings(self, issues: tuple[Issue, ...]) -> tuple[str, ...]:
@@ -359,17 +346,12 @@ class _Splitter:
 
 
 _ITEM = re.compile(r"[一二三四五六七八九十]+、|[(][一二三四五六七八九十0-9]+[)]|[0-9]+[.、]")
-_LINE = re.compile(r"\n[ ]*+")
-_ANSWERS = re.compile(
-    r"整改(?:进展|落实|完成)?情况[^。\n]{0,12}(?:通报|公布|公开|公示|报告|如下)|一是[^。\n]{2,80}[;。]二是"
-)
-_FEEDBACK = re.compile(r"(?:指出|发现)(?:了)?(?:的)?(?:以下|一些|主要)?[^。\n]{0,12}问题")
 _SIGNATURE = re.compile(
     r"(?:中共|中国共产党).{2,40}(?:党组|委员会|党委|党工委|总支部|支部)"
     r"|(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日"
 )
 _MEASURE_CUE = re.compile(
-    r"(?:一是|首先|第一|针对|对此|目前|截至|下一?步|已|经|20[0-9]{2}年[0-9]{1,2}月|[(\[]?[0-9一]{1,2}[)\].、])"
+    r"(?:一是|首先|第一|针对|对此|(?:该|此|本)(?:项)?问题|目前|截至|下一?步|已|经|20[0-9]{2}年[0-9]{1,2}月|[(\[]?[0-9一]{1,2}[)\].、])"
 )
 
 
@@ -384,3 +366,12 @@ def _later_label(folded: str, position: int, end: int, grammar: Grammar) -> int:
         if label and label["measures"]:
             return position
     return -1
+
+
+def _original(stated: Stated | None, folded: Folded, text: str) -> Stated | None:
+    """A status found in folded text, with its places in the original `text`."""
+    if stated is None:
+        return None
+    low, high = folded.place(stated.start), folded.end_place(stated.end)
+    masked = (folded.place(stated.masked[0]), folded.end_place(stated.masked[1]))
+    return Stated(status=stated.status, text=text[low:high], start=low, masked=masked)

@@ -28,6 +28,10 @@ _SENTENCE = re.compile(
     r"(?:目前)?(?:均)?(?P<words>[^,。;\n]{2,24}(?:,(?:并|需|但|仍|正)[^,。;\n]{2,14})?)(?=[,。;\n]|$)"
 )
 _BARE = re.compile(r"[ ]*+(?P<words>[^,。;:\n]{2,24})(?=[。;\n]|$)")
+# What may follow a wording within a status: "已完成整改,并长期坚持", "已完成,同意销号".
+_STATUS_TAIL = re.compile(
+    r"(?:[,、]?(?:整改|问题|任务|销号|阶段性|成效|并|需|仍|已|持续|长期|坚持|推进|巩固|取得|工作|到位|完成|同意|达到|序时|进度|中|的))*"
+)
 _NEXT = re.compile(r"[。;!?\n]")
 # What may surround a wording in a bare sentence without changing what is said.
 _FILLER = re.compile(
@@ -100,17 +104,10 @@ class StatusReader:
                 return None
             stop = open_ended.end()
         else:
-            tail = re.match(
-                r"[^,。;:\n ]{0,12}(?:[,、](?:并|需|仍|持续|长期)[^,。;:\n ]{1,10})?",
-                words[match.end() :],
-            )
-            stop = match.end() + (tail.end() if tail else 0)
+            tail = _STATUS_TAIL.match(words, match.end())
+            stop = tail.end() if tail else match.end()
             rest = words[stop:].strip(" ”])")
             if rest and not rest.startswith((",", ":", "(", "[")) and words[stop] != " ":
-                return None
-            if len(words[match.end() : stop]) > 8 and not self._wording.search(
-                words[match.end() : stop]
-            ):
                 return None
         status = self.normalise(words[:stop])
         if status is None:
@@ -152,8 +149,10 @@ class StatusReader:
         return None
 
     def _whole(self, match: re.Match[str]) -> Stated | None:
+        """None for what a sentence only plans: such a sentence states no status."""
         words = match["words"]
-        if self._wording.search(words) is None:
+        found = self._wording.search(words)
+        if found is None or _PLANNED.search(words[: found.start()]):
             return None
         status = self.normalise(words)
         if status is None:
@@ -202,7 +201,7 @@ class Totals:
 
 _COUNT = r"(?P<count>[0-9]{1,4})[ ]*+(?:个|项|条|类)"
 _TOTAL = re.compile(
-    r"(?:反馈|指出|提出|涉及|梳理|分解|细化|共有?|列出|查出|审计发现)[^。;:\n0-9]{0,24}?"
+    r"(?:反馈|反映|指出|提出|涉及|梳理|分解|细化|共有?|列出|查出|审计发现)[^。;:\n0-9]{0,24}?"
     r"(?:[0-9]{1,3}个(?:方面|大?类|大?项)[、,]?(?:共)?)?"
     + _COUNT
     + r"(?:方面)?(?P<unit>具体问题|反馈问题|问题|整改问题|具体整改问题)"

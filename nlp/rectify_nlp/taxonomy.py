@@ -81,6 +81,8 @@ def _labels(raw: dict[str, Any], kind: str, path: Path) -> tuple[Label, ...]:
         raise LabelsError(path, 0, f"needs at least two [[{kind}]] entries")
     labels = []
     for position, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict):
+            raise LabelsError(path, 0, f"[[{kind}]] number {position} is no table")
         name = entry.get("name")
         if not isinstance(name, str) or not name.strip():
             raise LabelsError(path, 0, f"[[{kind}]] number {position} has no name")
@@ -145,8 +147,11 @@ def digest(examples: Iterable[Example]) -> str:
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Rows of a .jsonl or .csv file with their line numbers; LabelsError where one is broken."""
     text = _read_text(path)
-    if path.suffix == ".csv":
-        yield from csv_rows(text, path)
+    if path.suffix.lower() == ".csv":
+        for line, row in csv_rows(text, path):
+            if isinstance(row, LabelsError):
+                raise row
+            yield line, row
     else:
         for line, record in enumerate(text.split("\n"), 1):
             if record.strip():
@@ -157,7 +162,7 @@ def json_row(record: str, path: Path | str, line: int) -> dict[str, Any]:
     """One JSON object; LabelsError for anything else."""
     try:
         row = json.loads(record)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise LabelsError(
             path, line, f"bad JSON ({error})", "one JSON object a line is wanted"
         ) from error
@@ -166,14 +171,19 @@ def json_row(record: str, path: Path | str, line: int) -> dict[str, Any]:
     return row
 
 
-def csv_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows of a CSV text by its header; list columns are split at "|"."""
+def csv_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any] | LabelsError]]:
+    """Rows of a CSV text by its header, an error in place of a broken one.
+
+    List columns are split at "|".
+    """
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     line = 1
     try:
         for row in reader:
             if None in row or None in row.values():
-                raise LabelsError(path, reader.line_num, "not as many fields as the header has")
+                what = "not as many fields as the header has"
+                yield reader.line_num, LabelsError(path, reader.line_num, what)
+                continue
             yield (
                 reader.line_num,
                 {
@@ -185,13 +195,13 @@ def csv_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any]]
             )
             line = reader.line_num
     except csv.Error as error:
-        raise LabelsError(path, line + 1, f"bad CSV ({error})") from error
+        yield line + 1, LabelsError(path, line + 1, f"bad CSV ({error})")
 
 
 def _label_files(sources: Iterable[Path]) -> Iterator[Path]:
     for source in sources:
         if source.is_dir():
-            yield from sorted(p for p in source.rglob("*") if p.suffix in SUFFIXES)
+            yield from sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES)
         elif source.exists():
             yield source
         else:
@@ -225,7 +235,7 @@ def _example(row: dict[str, Any], path: Path, line: int, taxonomy: Taxonomy) -> 
             isinstance(value, list) and all(isinstance(v, str) for v in value)
         ):
             raise LabelsError(path, line, f"{name} is not a list of texts")
-    if not row["problem"].strip():
+    if not (row["problem"] or "").strip():
         raise LabelsError(path, line, "problem is empty", "every example needs its problem text")
     status = row.get("status") or None
     also = tuple(row.get("also") or ())

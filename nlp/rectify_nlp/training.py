@@ -73,9 +73,13 @@ class Task:
     def fit(self, rows: Sequence[int]) -> LinearClassifier:
         """A classifier from these segments alone, not yet calibrated."""
         targets = self.targets
-        return LinearClassifier.fit(
-            self.counts, rows, [targets[i] for i in rows], self.labels, self.settings
-        )
+        try:
+            return LinearClassifier.fit(
+                self.counts, rows, [targets[i] for i in rows], self.labels, self.settings
+            )
+        except ValueError as error:
+            what = f"{len(rows)} segments are too few to learn the {self.name} from ({error})"
+            raise LabelsError("labels", 0, what, "label more, of more notices") from error
 
 
 def target(example: Example, task: str) -> str | None:
@@ -232,7 +236,9 @@ def train(
             "accuracy": round(accuracy(checked), 4),
             "calibration_error": round(calibration_error(checked), 4),
             "given": round(float(given.mean()), 4),
-            "accuracy_of_given": round(accuracy(checked.take(np.flatnonzero(given))), 4),
+            "accuracy_of_given": round(accuracy(checked.take(np.flatnonzero(given))), 4)
+            if given.any()
+            else None,
         }
     info = {
         "package": __version__,

@@ -6,7 +6,7 @@ Every offset is a code-point index into `Notice.text`; `end` is exclusive, so
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -157,9 +157,3 @@ class Example:
     also: tuple[str, ...] = ()
     status: str | None = None
     kind: str | None = None
-
-    def fields(self) -> Iterator[tuple[str, str]]:
-        """The texts a classifier may see, by field name."""
-        yield "path", "\n".join(self.path)
-        yield "problem", self.problem
-        yield "measures", self.measures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 
 from rectify_nlp.grammar import Grammar
 from rectify_nlp.status import StatusReader
@@ -19,6 +20,12 @@ _DEEDS = re.compile(
 _STATISTICS = re.compile(
     r"问题[0-9]+[个项条]|[0-9]+[个项条](?:反馈|具体)?问题|(?:反馈|完成(?:整改)?|整改)[0-9]+[个项条]"
 )
+
+_LINE = re.compile(r"\n[ ]*+")
+_ANSWERS = re.compile(
+    r"整改(?:进展|落实|完成)?情况[^。\n]{0,12}(?:通报|公布|公开|公示|报告|如下)|一是[^。\n]{2,80}[;。]二是"
+)
+_FEEDBACK = re.compile(r"(?:指出|发现)(?:了)?(?:的)?(?:以下|一些|主要)?[^。\n]{0,12}问题")
 
 
 def next_start(text: str, position: int, end: int, marks: re.Pattern[str] = STARTS) -> int:
@@ -41,6 +48,16 @@ class Wording:
         self.text = text
         self.grammar = grammar
         self.statuses = statuses
+
+    @cached_property
+    def only_problems(self) -> bool:
+        """Feedback made public: what inspectors found, without what was done about it."""
+        text = self.text
+        return (
+            _FEEDBACK.search(text) is not None
+            and _ANSWERS.search(text) is None
+            and not any(self.grammar.label.match(text, m.end()) for m in _LINE.finditer(text))
+        )
 
     def labels(self, start: int, end: int) -> Iterator[re.Match[str]]:
         """Item labels (整改情况: ...) at line or sentence starts."""
