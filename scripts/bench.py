@@ -9,6 +9,7 @@ segments, asked for one label and its probability on the same notice.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -19,10 +20,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 NOTICE = ROOT / "seeds" / "linyi-transport-2023.txt"
 
+# A module of its own, for jieba.lcut itself cannot be pickled (it holds a lock).
+OBVIOUS_CUT = "import jieba\n\n\ndef cut(text):\n    return jieba.lcut(text)\n"
 OBVIOUS_TRAIN = """
 import sys, warnings
 warnings.simplefilter("ignore")
-import jieba, joblib
+import joblib
+from obvious import cut
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -30,7 +34,7 @@ from pathlib import Path
 from rectify_nlp import Taxonomy, load_examples
 examples = load_examples([Path(sys.argv[1])], Taxonomy.load())
 pipeline = make_pipeline(
-    TfidfVectorizer(tokenizer=jieba.lcut, token_pattern=None, ngram_range=(1, 2), min_df=2),
+    TfidfVectorizer(tokenizer=cut, token_pattern=None, ngram_range=(1, 2), min_df=2),
     LogisticRegression(max_iter=1000),
 )
 pipeline.fit([e.problem + e.measures for e in examples], [e.category for e in examples])
@@ -39,7 +43,7 @@ joblib.dump(pipeline, sys.argv[2])
 OBVIOUS_PREDICT = """
 import re, sys, warnings
 warnings.simplefilter("ignore")
-import jieba, joblib, sklearn
+import jieba, joblib, obvious, sklearn
 pipeline = joblib.load(sys.argv[1])
 text = open(sys.argv[2], encoding="utf-8").read()
 segments = re.split(r"\\n(?=\\(\\d+\\))", text)[1:]
@@ -57,6 +61,8 @@ def wall(command: list[str]) -> float:
 def one_notice(runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = str(Path(folder) / "obvious.joblib")
+        (Path(folder) / "obvious.py").write_text(OBVIOUS_CUT)
+        os.environ["PYTHONPATH"] = folder
         subprocess.run(
             [sys.executable, "-c", OBVIOUS_TRAIN, str(ROOT / "labels"), model],
             check=True,

@@ -13,7 +13,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import log
 from typing import Any
@@ -132,6 +132,20 @@ class Analysis:
         folded = self._folded[field]
         return folded.place(start), folded.end_place(end)
 
+    def counts(self, block: Block) -> Counter[str]:
+        """How often each of `terms` occurs; quicker, for it needs no places."""
+        found: Counter[str] = Counter()
+        if block.words > 1:
+            found.update(term for term, _, _, _ in self.terms(replace(block, chars=())))
+        elif block.words:
+            for field in block.fields:
+                found.update(word for word, _, _ in self.words(field))
+        for field in block.fields if block.chars else ():
+            for run in _HAN_RUN.findall(self._texts.get(field, "")):
+                for size in block.chars:
+                    found.update(["#" + run[i : i + size] for i in range(len(run) - size + 1)])
+        return found
+
     def terms(self, block: Block) -> Iterator[tuple[str, str, int, int]]:
         """(term, field, start, end) of every term of `block`, repeated as often as it occurs."""
         for field in block.fields:
@@ -204,11 +218,11 @@ class Vectorizer:
         values: list[float] = []
         idf = self.idf
         for block, vocabulary in zip(self.blocks, self.vocabularies, strict=True):
-            counts: dict[int, int] = {}
-            for term, _, _, _ in analysis.terms(block):
-                column = vocabulary.get(term)
-                if column is not None:
-                    counts[column] = counts.get(column, 0) + 1
+            counts = {
+                vocabulary[term]: count
+                for term, count in analysis.counts(block).items()
+                if term in vocabulary
+            }
             part = [(1.0 + log(n)) * float(idf[c]) for c, n in counts.items()]
             length = sum(v * v for v in part) ** 0.5
             columns.extend(counts)

@@ -25,7 +25,7 @@ def _set(words: str) -> frozenset[str]:
 
 
 # Ids and classes by which content systems of government, universities and WeChat name the
-# element of an article (EVIDENCE.md counts them in a public crawler).
+# element of an article.
 _KNOWN = _set(
     "zoom zoomcon fontzoom trs_editor trs_ueditor custom_unionstyle ucap-content ucapcontent"
     " pages_content js_content vsb_content v_news_content contenttext wh_x_c wzcon xl-xqnr"

@@ -55,6 +55,8 @@ class Model:
     taxonomy: Taxonomy
     info: Mapping[str, Any] = field(default_factory=dict)
     name: str = "unsaved"
+    # SHA-256 of model.json where the model was loaded; made anew it takes longer than a prediction.
+    loaded_sha256: str = field(default="", init=False, compare=False)
 
     # -- prediction ------------------------------------------------------------------
 
@@ -210,12 +212,16 @@ class Model:
             if classifiers[task].labels != names:
                 raise ModelError(f"{folder}: labels of {task} are not those of its taxonomy")
         info = {k: v for k, v in described.items() if k not in ("format", "classifiers", "sha256")}
-        return cls(classifiers=classifiers, taxonomy=taxonomy, info=info, name=folder.name)
+        model = cls(classifiers=classifiers, taxonomy=taxonomy, info=info, name=folder.name)
+        # Not carried over by dataclasses.replace: a changed model has another fingerprint.
+        object.__setattr__(model, "loaded_sha256", _sha256(_read(folder / "model.json")))
+        return model
 
     @cached_property
     def fingerprint(self) -> str:
         """Name and the beginning of the SHA-256 over all that decides a prediction."""
-        return f"{self.name}@{_sha256(self.files()['model.json'])[:12]}"
+        digest = self.loaded_sha256 or _sha256(self.files()["model.json"])
+        return f"{self.name}@{digest[:12]}"
 
 
 def analyse(issue: Issue) -> Analysis:
