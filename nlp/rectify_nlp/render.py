@@ -131,11 +131,12 @@ def lines(found: Iterable[Result], form: str, model: Model, layout: Layout) -> I
         extra = list(dict.fromkeys(name for record in records for name in record))
         yield from csv_lines(records, csv_columns(model, extra))
     elif form == "json":
-        whole = [
-            report_record(result, explain=layout.explain) if isinstance(result, Report) else record
-            for result in found
-            for record in ([{}] if isinstance(result, Report) else _records(result, layout.explain))
-        ]
+        whole: list[Row] = []
+        for result in found:
+            if isinstance(result, Report):
+                whole.append(report_record(result, explain=layout.explain))
+            else:
+                whole += _records(result, layout.explain)
         yield json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
     elif form == "table":
         for result in found:
