@@ -134,16 +134,9 @@ _LABELS = {
 }
 
 
-def _spaced(words: str) -> str:
-    """Alternatives that also match with the spaces that pages put inside a label."""
-    return "|".join(r"[ \t\u3000]*".join(word) for word in words.split("|"))
-
-
-_LABEL = re.compile(
-    r"(?<![\w\u4e00-\u9fff])(?:"
-    + "|".join(f"(?P<{name}>{_spaced(words)})" for name, words in _LABELS.items())
-    + r")[ \t\u3000]*[:：]"
-)
+_LABEL_NAMES = {word: name for name, words in _LABELS.items() for word in words.split("|")}
+# What stands between the beginning of a word and a colon; pages put spaces inside a label.
+_LABEL = re.compile(r"(?<!\w)(?=(\w(?:[ \t\u3000]*\w){1,5})[ \t\u3000]*([:：]))")
 # In some metadata rows a label follows a value without any space.
 _GLUED = re.compile(r"(?:发布时间|发布日期|发表时间|浏览次数|来源|作者|编辑|字号|字体)[ \t]*[:：]")
 
@@ -152,22 +145,28 @@ def _labelled(text: str) -> dict[str, str]:
     """Particulars given as "label: value" above the notice, the first of each kind."""
     found: dict[str, str] = {}
     for line in _top_lines(text):
-        labels = sorted(
-            {m.start(): m for pattern in (_GLUED, _LABEL) for m in pattern.finditer(line)}.items()
-        )
-        for position, (_, match) in enumerate(labels):
-            stop = labels[position + 1][0] if position + 1 < len(labels) else len(line)
-            value = line[match.end() : stop].strip(" \t\u3000|·•-【】[]")
-            name = match.lastgroup if match.re is _LABEL else _glued_name(match.group())
-            if name and name != "other" and value not in ("", "无", "/", "暂无"):
+        labels = _labels(line)
+        stops = [start for start, _, _ in labels[1:]] + [len(line)]
+        for (_, end, name), stop in zip(labels, stops, strict=False):
+            value = line[end:stop].strip(" \t\u3000|·•-【】[]")
+            if name != "other" and value not in ("", "无", "/", "暂无"):
                 if name == "published" and parse_date(value) is None:
                     continue
                 found.setdefault(name, value)
     return found
 
 
-def _glued_name(label: str) -> str:
-    return "published" if label.startswith("发") else "other"
+def _labels(line: str) -> list[tuple[int, int, str]]:
+    """(start, end, name) of every label in `line` with its colon, in order."""
+    found = {
+        m.start(): (m.end(), "published" if m[0].startswith("发") else "other")
+        for m in _GLUED.finditer(line)
+    }
+    for match in _LABEL.finditer(line):
+        name = _LABEL_NAMES.get(re.sub(r"[ \t\u3000]", "", match[1]))
+        if name:
+            found[match.start()] = (match.end(2), name)
+    return sorted((start, end, name) for start, (end, name) in found.items())
 
 
 def _top_lines(text: str) -> Iterator[str]:
@@ -215,7 +214,7 @@ def _title(text: str) -> str | None:
 
 def _continues(before: str, after: str) -> bool:
     """Whether `before` is the upper part of a title that goes on with `after`."""
-    if len(before) > 60 or _NOT_TITLE.search(before) or _LABEL.search(before):
+    if len(before) > 60 or _NOT_TITLE.search(before) or _labels(before):
         return False
     return bool(
         after.startswith(("关于", "《", "落实", "整改", "巡", "情况"))
