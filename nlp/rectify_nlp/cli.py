@@ -21,7 +21,7 @@ from rectify_nlp.model import Model
 from rectify_nlp.render import FORMATS, Layout, lines
 from rectify_nlp.resources import resource
 from rectify_nlp.taxonomy import Taxonomy, load_examples
-from rectify_nlp.types import Example
+from rectify_nlp.types import Example, Limits
 from rectify_nlp.version import __version__
 
 app = typer.Typer(
@@ -36,6 +36,16 @@ ModelOption = Annotated[
     Path | None, typer.Option("--model", "-m", help="Model folder; the built-in one by default.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings on stderr.")]
+_LIMITS = Limits()
+SizeOption = Annotated[
+    float, typer.Option("--max-size", min=0.001, help="Largest source to read, in MB.")
+]
+MemoryOption = Annotated[
+    float, typer.Option("--max-memory", min=64, help="What parsing one document may take, in MB.")
+]
+SecondsOption = Annotated[
+    int, typer.Option("--max-seconds", min=1, help="How long parsing one document may take.")
+]
 LabelsArgument = Annotated[
     list[Path] | None,
     typer.Argument(help="Labelled segments, *.jsonl or *.csv, or folders of them."),
@@ -108,6 +118,9 @@ def predict(
         bool, typer.Option("--explain", help="Show the words that decided.")
     ] = False,
     quiet: QuietOption = False,
+    max_size: SizeOption = _LIMITS.input_bytes / 1e6,
+    max_memory: MemoryOption = _LIMITS.memory_bytes / 1e6,
+    max_seconds: SecondsOption = int(_LIMITS.wall_seconds),
 ) -> None:
     """Split notices into issues and judge each: what it is about, how far it probably is."""
     from rectify_nlp.batch import Tally, results
@@ -116,8 +129,9 @@ def predict(
     if form != "table" and output is None and not sys.stdout.isatty():
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # in a pipe, whatever the console
     loaded = Model.load(model)
+    limits = _limits(max_size, max_memory, max_seconds)
     tally = Tally(report=_say, quiet=quiet)
-    found = tally.count(results(sources, loaded, explain=explain))
+    found = tally.count(results(sources, loaded, explain=explain, limits=limits))
     layout = Layout(width=_width(output), colour=_colour(output), explain=explain)
     with _Writer(output) as write:
         for line in lines(found, form, loaded, layout):
@@ -134,13 +148,16 @@ def split(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Issues as JSON lines.")] = False,
     quiet: QuietOption = False,
+    max_size: SizeOption = _LIMITS.input_bytes / 1e6,
+    max_memory: MemoryOption = _LIMITS.memory_bytes / 1e6,
+    max_seconds: SecondsOption = int(_LIMITS.wall_seconds),
 ) -> None:
     """Show what was read of a notice and where it was cut; no model involved."""
     from rectify_nlp.reading import read
     from rectify_nlp.render import split_lines, trace_lines
     from rectify_nlp.splitting import split as cut
 
-    notice = read(source)
+    notice = read(source, limits=_limits(max_size, max_memory, max_seconds))
     parts = cut(notice)
     _print(trace_lines(notice, parts) if trace else split_lines(notice, parts, as_json=as_json))
     if not quiet:
@@ -200,6 +217,15 @@ def inspect(
     from rectify_nlp.render import model_lines
 
     _print(model_lines(Model.load(model), terms))
+
+
+def _limits(size: float, memory: float, seconds: int) -> Limits:
+    return Limits(
+        input_bytes=int(size * 1e6),
+        memory_bytes=int(memory * 1e6),
+        cpu_seconds=seconds,
+        wall_seconds=seconds,
+    )
 
 
 def _labelled(labels: list[Path] | None, taxonomy: Path | None) -> tuple[list[Example], Taxonomy]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rectify_nlp.decoding import decode
 from rectify_nlp.errors import NoText, ReadError, UnsupportedFormat
-from rectify_nlp.types import Notice
+from rectify_nlp.types import Limits, Notice
 
 # Kinds of content by their first bytes; the name of a file does not decide.
 _OLE = b"\xd0\xcf\x11\xe0"
@@ -35,22 +35,32 @@ STDIN = "-"
 SUFFIXES = (".txt", ".htm", ".html", ".shtml", ".docx", ".doc", ".wps", ".rtf", ".pdf")
 
 
-def read(source: str | Path) -> Notice:
-    """Read one source: a path, or "-" for standard input.
+def read(source: str | Path, *, limits: Limits | None = None) -> Notice:
+    """Read one source: a path, or "-" for standard input, within `limits`.
 
     Text, web pages, Word documents and PDFs with a text layer are told apart by their
     content. ReadError (UnsupportedFormat, NoText) names the source and the remedy.
     """
     name = str(source)
+    most = (limits or Limits()).input_bytes + 1  # no more than it takes to see that it is too much
     try:
-        data = sys.stdin.buffer.read() if name == STDIN else Path(source).read_bytes()
+        if name == STDIN:
+            data = sys.stdin.buffer.read(most)
+        else:
+            with Path(source).open("rb") as file:
+                data = file.read(most)
     except OSError as error:
         raise ReadError(name, f"cannot be read ({error.strerror})") from error
-    return read_bytes(data, name)
+    return read_bytes(data, name, limits=limits)
 
 
-def read_bytes(data: bytes, source: str) -> Notice:
+def read_bytes(data: bytes, source: str, *, limits: Limits | None = None) -> Notice:
     """A Notice from the bytes of a source; errors as in `read`."""
+    limits = limits or Limits()
+    if len(data) > limits.input_bytes:
+        raise ReadError(
+            source, f"is larger than {limits.input_bytes / 1e6:g} MB; --max-size allows more"
+        )
     sha256 = hashlib.sha256(data).hexdigest()
     for magic, what in _UNREADABLE:
         if data.startswith(magic):
@@ -58,11 +68,11 @@ def read_bytes(data: bytes, source: str) -> Notice:
                 source, f"this is {what}; save it as text (.txt), Word (.docx) or PDF first"
             )
     if data.startswith((b"%PDF-", b"PK\x03\x04", _OLE, _RTF)):
-        return _document(data, source, sha256)
+        return _document(data, source, sha256, limits)
     if _HTML.match(data[:4000]):
         from rectify_nlp.webpage import read_page
 
-        page = read_page(data, source)
+        page = read_page(data, source, limits)
         known = {"title": page.title, "publisher": page.publisher, "url": page.url}
         return notice_from_text(
             page.text,
@@ -79,18 +89,18 @@ def read_bytes(data: bytes, source: str) -> Notice:
     return notice_from_text(text, source, sha256=sha256, warnings=warnings)
 
 
-def _document(data: bytes, source: str, sha256: str) -> Notice:
+def _document(data: bytes, source: str, sha256: str, limits: Limits) -> Notice:
     """A PDF or Word document, parsed in a child process."""
     from rectify_nlp.documents import legacy, read_document
 
     if data.startswith(b"%PDF-"):
-        document = read_document(data, source, "pdf")
+        document = read_document(data, source, "pdf", limits)
     else:
         if data.startswith((_OLE, _RTF)):
             suffix = Path(source).suffix.lower()
             old = ".rtf" if data.startswith(_RTF) else suffix if suffix == ".wps" else ".doc"
-            data = legacy(data, old, source)
-        document = read_document(data, source, "docx")
+            data = legacy(data, old, source, limits)
+        document = read_document(data, source, "docx", limits)
     return notice_from_text(document.text, source, sha256=sha256, warnings=document.warnings)
 
 

@@ -133,7 +133,8 @@ class Roles:
     def _aspect(self, node: Node) -> bool:
         return self.grammar.aspect.search(self.head(node)) is not None
 
-    def _statistic(self, node: Node) -> bool:
+    def statistic(self, node: Node) -> bool:
+        """Whether `node` counts problems instead of naming one."""
         return self.wording.statistic(node.head, node.end)
 
     def _next_steps(self, node: Node) -> bool:
@@ -217,7 +218,7 @@ class Roles:
         if node.kind == "label" and not any(self.strong(kid) for kid in kids):
             self._as_issue(node, "an item label names the problem")
             return
-        if all(self._statistic(kid) for kid in kids):
+        if all(self.statistic(kid) for kid in kids):
             _mark((node, *node.walk()), OUTSIDE, "counts of problems, not problems")
             return
         own_label = self.has_measures_label(node)
@@ -340,7 +341,7 @@ class Roles:
         return family.like * 2 >= family.size and not self.own(node).strip()
 
     def _decide_leaf(self, node: Node, family: _Family) -> None:
-        if self._statistic(node):
+        if self.statistic(node):
             node.role, node.reason = OUTSIDE, "counts of problems, not a problem"
         elif self.has_measures_label(node):
             self._as_issue(node, "followed by an item label")

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from rectify_nlp.cautions import cautions
 from rectify_nlp.folding import Folded, can_simplify, fold, is_traditional
 from rectify_nlp.grammar import Grammar, load_grammar
 from rectify_nlp.outline import Node, outline
@@ -106,7 +107,7 @@ class _Splitter:
         trace = tuple(
             Line(start=n.start, end=n.head_end, role=n.role, reason=n.reason) for n in nodes
         )
-        return Split(issues=issues, warnings=self._warnings(issues), trace=trace)
+        return Split(issues=issues, warnings=self._warnings(issues, nodes), trace=trace)
 
     def _nodes(self, stop: int, *, unnumbered: bool) -> list[Node]:
         """All nodes in the order of the text, each with its role."""
@@ -329,7 +330,7 @@ class _Splitter:
 
     # -- warnings --------------------------------------------------------------------
 
-    def _warnings(self, issues: tuple[Issue, ...]) -> tuple[str, ...]:
+    def _warnings(self, issues: tuple[Issue, ...], nodes: list[Node]) -> tuple[str, ...]:
         if not issues:
             about = self.grammar.subject.search(self.folded) is not None
             return (
@@ -342,7 +343,11 @@ class _Splitter:
             hint = ["traditional characters: pip install 'rectify-nlp[hant]' reads them better"]
         totals = stated_totals(self.folded, self.taxonomy)
         statuses = [issue.stated.status if issue.stated else None for issue in issues]
-        return (*hint, *compare_totals(totals, statuses))
+        places = cautions(self.roles, nodes, issues, self._line)
+        return (*hint, *compare_totals(totals, statuses), *places)
+
+    def _line(self, position: int) -> int:
+        return self.text.count("\n", 0, self._fold.place(position)) + 1
 
 
 _ITEM = re.compile(r"[一二三四五六七八九十]+、|[(][一二三四五六七八九十0-9]+[)]|[0-9]+[.、]")
