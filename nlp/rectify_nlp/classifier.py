@@ -7,16 +7,14 @@ of the contributions of the words, which is what the evidence shows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rectify_nlp.features import Analysis, Block, Counts, Vectorizer
-from rectify_nlp.types import Evidence
-
-Floats = NDArray[np.float64]
+from rectify_nlp.features import FIELDS, Block, Counts, Floats, Texts, Vectorizer
+from rectify_nlp.lexicon import Ints
 
 
 @dataclass(frozen=True)
@@ -95,46 +93,38 @@ class LinearClassifier:
     def with_calibration(self, temperature: float, abstain_below: float) -> LinearClassifier:
         return replace(self, temperature=temperature, abstain_below=abstain_below)
 
-    def logits(self, analyses: Sequence[Analysis]) -> Floats:
+    def logits(self, texts: Texts) -> Floats:
         """Calibrated logits in nats, one row a segment, one column a label."""
-        rows = self.vectorizer.rows(analyses)
-        out = np.tile(self.bias, (len(analyses), 1))
-        products = self.weights[rows.columns] * rows.values[:, None]
-        for row in range(len(analyses)):
-            out[row] += products[rows.starts[row] : rows.starts[row + 1]].sum(axis=0)
+        out = np.tile(self.bias, (texts.segments, 1))
+        for part in self.vectorizer.parts(texts):
+            if len(part.segment):
+                products = self.weights[part.column] * part.value[:, None]
+                first = np.flatnonzero(np.diff(part.segment, prepend=-1))
+                out[part.segment[first]] += np.add.reduceat(products, first)
         return out / self.temperature
 
-    def evidence(
-        self, analysis: Analysis, label: str, offsets: Mapping[str, int]
-    ) -> list[Evidence]:
-        """Every occurrence of every known term with its share of `label`'s logit.
+    def evidence(self, texts: Texts, labels: Ints) -> tuple[Floats, NDArray[np.bool_]]:
+        """What every occurrence of a term adds to the logit of its segment's label, in nats.
 
-        The weights sum to the logit less bias / temperature. `offsets` maps a field to
-        where its text starts; fields without one have no place and are left out.
+        One value for each of `texts.find(vocabulary)`, and whether the classifier reads
+        it at all; `labels` has the column of a label for each segment. The values of a
+        segment sum to the logit less bias / temperature.
         """
-        column_of_label = self.labels.index(label)
-        columns, values = self.vectorizer.row(analysis)
-        share = {
-            column: value * float(self.weights[column, column_of_label]) / self.temperature
-            for column, value in zip(columns, values, strict=True)
-        }
-        found = list(self.vectorizer.occurrences(analysis))
-        count: dict[int, int] = {}
-        for column, *_ in found:
-            count[column] = count.get(column, 0) + 1
-        evidence = []
-        for column, term, field, start, end in found:
-            if field in offsets:
-                low, high = analysis.place(field, start, end)
-                evidence.append(
-                    Evidence(
-                        start=offsets[field] + low,
-                        end=offsets[field] + high,
-                        term=term.lstrip("#"),
-                        weight=share[column] / count[column],
-                    )
-                )
-        return evidence
+        found, _ = texts.find(self.vectorizer.vocabulary)
+        segment, field = np.divmod(found.text, len(FIELDS))
+        width = len(self.vectorizer.vocabulary.terms)
+        occurrence = segment * width + found.term
+        weight, known = np.zeros(len(occurrence)), np.zeros(len(occurrence), dtype=bool)
+        for part in self.vectorizer.parts(texts):
+            share = part.value * self.weights[part.column, labels[part.segment]]
+            entry = part.segment * width + part.term
+            read = np.array([name in part.block.fields for name in FIELDS])[field]
+            place = np.minimum(np.searchsorted(entry, occurrence), len(entry) - 1)
+            if len(entry):
+                read &= entry[place] == occurrence
+                weight[read] += (share / part.count)[place[read]] / self.temperature
+                known |= read
+        return weight, known
 
 
 # Bias of a label no example has: its probability is nil, its arithmetic finite.

@@ -1,281 +1,367 @@
-"""Texts to terms with offsets, and terms to TF-IDF rows.
+"""Texts to terms with offsets, and terms to TF-IDF values, for many segments at once.
 
-Words come from jieba's dictionary with HMM off. rjieba runs that dictionary in
-Rust; jieba itself is the reference and the fallback where rjieba has no wheel.
-Before cutting, digits are folded to "0" and Latin letters to "a", one character to
-one, since numbers, dates and names are where tokenizers differ and where wording
-does not generalise.
+A term is a word (`lexicon` cuts them) or a pair of neighbouring Han characters. Before
+cutting, digits are folded to "0" and Latin letters to "a", one character to one, since
+numbers, dates and names are where tokenizers differ and where wording does not
+generalise. Nothing here takes a Python step for a term: terms are integer keys, which a
+vocabulary turns into indexes, and sorting the indexes counts them.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from math import log
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rectify_nlp.folding import Folded
+from rectify_nlp.folding import HALF_WIDTH, TONED, TRADITIONAL, Folded
+from rectify_nlp.lexicon import Codes, Ints, lexicon
 
 FIELDS = ("path", "problem", "measures")
-# The filler that hides a stated status: no word, no n-gram, one character for one.
+# The filler that hides a stated status: no word, no pair, one character for one.
 MASK = "\u25a1"
+# Marks a pair of characters among the terms and keeps it apart from a word of the same.
+PAIR = "#"
 
-_DIGITS_AND_LATIN = str.maketrans(
-    "0123456789" + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0" * 10 + "a" * 52
-)
-# How jieba itself cuts a run of ASCII; rjieba keeps 2023-06-21 and a.b whole.
-_ASCII_RUN = re.compile(r"([a-zA-Z0-9]+(?:\.[0-9]+)?%?)")
-_WORD = re.compile(r"\w")
-_HAN_RUN = re.compile(r"[\u3400-\u9fff]{2,}")
-
-Cutter = Callable[[str], list[str]]
-
-
-@lru_cache(maxsize=1)
-def cutter() -> Cutter:
-    """The fastest cutter at hand; RECTIFY_NLP_TOKENIZER=jieba asks for the reference."""
-    if os.environ.get("RECTIFY_NLP_TOKENIZER") != "jieba":
-        try:
-            return rjieba_cutter()
-        except ImportError:
-            pass
-    return jieba_cutter()
-
-
-def rjieba_cutter() -> Cutter:
-    """jieba's dictionary in Rust, its ASCII runs cut again as jieba cuts them."""
-    import rjieba
-
-    def cut(text: str) -> list[str]:
-        tokens: list[str] = []
-        for token in rjieba.cut(text, False):
-            if len(token) > 1 and token.isascii():
-                tokens.extend(part for part in _ASCII_RUN.split(token) if part)
-            else:
-                tokens.append(token)
-        return tokens
-
-    return cut
-
-
-def jieba_cutter() -> Cutter:
-    """The reference. It is kept from writing its cache into a folder shared with others."""
-    import logging
-    import tempfile
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # jieba's own source has invalid escapes
-        import jieba
-    jieba.setLogLevel(logging.ERROR)
-    tokenizer = jieba.Tokenizer()
-    with tempfile.TemporaryDirectory() as private:
-        tokenizer.tmp_dir = private
-        tokenizer.initialize()
-
-    def cut(text: str) -> list[str]:
-        return list(tokenizer.cut(text, HMM=False))
-
-    return cut
-
-
-def normalise(text: str) -> str:
-    """Folded text as it is cut: digits as "0", Latin letters as "a"; of the same length."""
-    return text.translate(_DIGITS_AND_LATIN)
+Fields = Mapping[str, str]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A group of features, TF-IDF weighted and normalised by itself.
-
-    `words`: longest word n-gram (0 for none); `chars`: lengths of n-grams of Han
-    characters, never across punctuation; `weight` scales the whole block.
-    """
+    """A group of features, TF-IDF weighted and normalised by itself; `weight` scales it."""
 
     name: str
     fields: tuple[str, ...]
-    words: int = 1
-    chars: tuple[int, ...] = ()
+    words: bool = True
+    pairs: bool = False
     weight: float = 1.0
 
 
-Span = tuple[int, int]
-Terms = list[tuple[str, int, int]]
+@lru_cache(maxsize=1)
+def _normal_forms() -> Codes:
+    """The character that stands for each of the basic plane: half-width, "0" or "a"."""
+    table = np.arange(0x10000, dtype=np.uint32)
+    table[list(HALF_WIDTH)] = list(HALF_WIDTH.values())
+    latin = (table < 0x80) & np.isin(table | 0x20, np.arange(ord("a"), ord("z") + 1))
+    table[latin] = ord("a")
+    table[(table >= ord("0")) & (table <= ord("9"))] = ord("0")
+    return table
 
 
-class Analysis:
-    """Tokens of one segment's fields, cut once and shared by all blocks and classifiers."""
-
-    __slots__ = ("_folded", "_texts", "_tokens")
-
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        self._folded = {name: Folded.of(text) for name, text in fields.items()}
-        self._texts = {name: normalise(folded.text) for name, folded in self._folded.items()}
-        self._tokens: dict[str, Terms] = {}
-
-    def words(self, field: str) -> Terms:
-        """(word, start, end) in `field`; numbers and Latin runs appear as their class."""
-        found = self._tokens.get(field)
-        if found is None:
-            found = self._tokens[field] = list(_words(self._texts.get(field, "")))
-        return found
-
-    def place(self, field: str, start: int, end: int) -> Span:
-        """Where a span of terms lies in the text of the field as given."""
-        folded = self._folded[field]
-        return folded.place(start), folded.end_place(end)
-
-    def counts(self, block: Block) -> Counter[str]:
-        """How often each of `terms` occurs; quicker, for it needs no places."""
-        found: Counter[str] = Counter()
-        if block.words > 1:
-            found.update(term for term, _, _, _ in self.terms(replace(block, chars=())))
-        elif block.words:
-            for field in block.fields:
-                found.update(word for word, _, _ in self.words(field))
-        for field in block.fields if block.chars else ():
-            for run in _HAN_RUN.findall(self._texts.get(field, "")):
-                for size in block.chars:
-                    found.update(["#" + run[i : i + size] for i in range(len(run) - size + 1)])
-        return found
-
-    def terms(self, block: Block) -> Iterator[tuple[str, str, int, int]]:
-        """(term, field, start, end) of every term of `block`, repeated as often as it occurs."""
-        for field in block.fields:
-            if block.words:
-                words = self.words(field)
-                for word, start, end in words:
-                    yield word, field, start, end
-                for size in range(2, block.words + 1):
-                    for position in range(len(words) - size + 1):
-                        group = words[position : position + size]
-                        yield " ".join(w for w, _, _ in group), field, group[0][1], group[-1][2]
-            for size in block.chars:
-                for run in _HAN_RUN.finditer(self._texts.get(field, "")):
-                    text, offset = run.group(), run.start()
-                    for position in range(len(text) - size + 1):
-                        start = offset + position
-                        # "#" keeps an n-gram apart from a word of the same characters.
-                        yield "#" + text[position : position + size], field, start, start + size
+@lru_cache(maxsize=1)
+def _unfolded() -> NDArray[np.bool_]:
+    """Which characters of the basic plane ask for more folding than a table can do."""
+    table = np.zeros(0x10000, dtype=bool)
+    table[[ord(char) for char in TRADITIONAL]] = True
+    table[ord(TONED[0]) : ord(TONED[-1]) + 1] = True
+    return table
 
 
-def _words(text: str) -> Iterator[tuple[str, int, int]]:
-    start = 0
-    for token in cutter()(text):
-        end = start + len(token)
-        if token.isascii():
-            if "0" in token:
-                yield ("0%" if token.endswith("%") else "0"), start, end
-            elif "a" in token:
-                yield "a", start, end
-        elif _WORD.search(token):
-            yield token, start, end
-        start = end
+def normalise(text: str) -> str:
+    """The text as it is cut, of the same length."""
+    return _normalised(_codes(text)).tobytes().decode("utf-32-le", "surrogatepass")
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Sparse rows (CSR): row i has columns[starts[i]:starts[i+1]] with these values."""
+def _codes(text: str) -> Codes:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
-    starts: NDArray[np.int64]
-    columns: NDArray[np.int32]
-    values: NDArray[np.float64]
+
+def _normalised(codes: Codes) -> Codes:
+    basic = _normal_forms()[np.minimum(codes, 0xFFFF)]
+    return np.where(codes <= 0xFFFF, basic, codes)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Occurrences of terms: which term, in which text, from where to where in it.
+
+    `text` counts fields: 3 * segment + position in `FIELDS`.
+    """
+
+    term: Ints
+    text: Ints
+    start: Ints
+    end: Ints
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How often a term occurs in a field of a segment; sorted by segment, term, field."""
+
+    segment: Ints
+    term: Ints
+    field: Ints
+    count: Ints
+
+    @classmethod
+    def of(cls, found: Found, terms: int) -> Counted:
+        fields = len(FIELDS)
+        key = (found.text // fields * terms + found.term) * fields + found.text % fields
+        # Half as wide sorts twice as fast.
+        key = np.sort(key.astype(np.uint32) if key.max(initial=0) < 1 << 32 else key)
+        head = np.flatnonzero(np.diff(key, prepend=key[:1] + 1))
+        key = key[head].astype(np.int64)
+        rest, field = np.divmod(key, fields)
+        segment, term = np.divmod(rest, terms)
+        return cls(segment, term, field, np.diff(head, append=len(found.term)))
+
+
+class Texts:
+    """The fields of many segments, folded and cut; made once, read by every classifier."""
+
+    def __init__(self, segments: Sequence[Fields]) -> None:
+        self.segments = len(segments)
+        texts = [segment.get(name, "") for segment in segments for name in FIELDS]
+        self._places: dict[int, tuple[int, ...]] = {}
+        codes, starts = _joined(texts)
+        special = np.flatnonzero(_unfolded()[np.minimum(codes, 0xFFFF)])
+        if len(special):
+            for index in np.unique(np.searchsorted(starts, special, "right") - 1).tolist():
+                folded = Folded.of(texts[index])
+                texts[index] = folded.text
+                if folded.places is not None:
+                    self._places[index] = folded.places
+            codes, starts = _joined(texts)
+        self._codes = _normalised(codes)
+        self._starts = starts
+        self._owner = np.repeat(np.arange(len(texts)), np.diff(starts, append=len(codes)))
+        self._latest: tuple[Vocabulary, Found, Counted] | None = None
+
+    @cached_property
+    def _keyed(self) -> tuple[Found, Found]:
+        """Every word by its id, and every pair by its key: 16 bits for each character."""
+        codes = self._codes
+        tokens = lexicon().cut(codes)
+        han = (codes >= 0x3400) & (codes <= 0x9FFF)
+        pair = np.flatnonzero(han[:-1] & han[1:])
+        keys = codes[pair].astype(np.int64) << 16 | codes[pair + 1]
+        return (
+            self._occurrences(tokens.ids, tokens.starts, tokens.ends),
+            self._occurrences(keys, pair, pair + 2),
+        )
+
+    def _occurrences(self, term: Ints, start: Ints, end: Ints) -> Found:
+        return Found(term=term, text=self._owner[start], start=start, end=end)
+
+    def find(self, vocabulary: Vocabulary) -> tuple[Found, Counted]:
+        """Occurrences of the vocabulary's terms, words first, and their counts."""
+        if self._latest is None or self._latest[0] is not vocabulary:
+            parts = []
+            for keyed, look_up in zip(
+                self._keyed, (vocabulary.words, vocabulary.pairs), strict=True
+            ):
+                term = look_up(keyed.term)
+                known = np.flatnonzero(term >= 0)
+                parts.append(
+                    Found(term[known], keyed.text[known], keyed.start[known], keyed.end[known])
+                )
+            words, pairs = parts
+            found = Found(
+                term=np.concatenate([words.term, pairs.term]),
+                text=np.concatenate([words.text, pairs.text]),
+                start=np.concatenate([words.start, pairs.start]),
+                end=np.concatenate([words.end, pairs.end]),
+            )
+            self._latest = vocabulary, found, Counted.of(found, len(vocabulary.terms))
+        return self._latest[1:]
+
+    def vocabulary(self) -> Vocabulary:
+        """Every term of these texts."""
+        text = self._codes.tobytes().decode("utf-32-le", "surrogatepass")
+        terms = []
+        for keyed, mark in zip(self._keyed, ("", PAIR), strict=True):
+            _, first = np.unique(keyed.term, return_index=True)
+            for start, end in zip(keyed.start[first], keyed.end[first], strict=True):
+                term = _term(text[start:end])
+                if term:
+                    terms.append(mark + term)
+        return Vocabulary(sorted(terms))
+
+    def place(self, text: int, start: int, end: int) -> tuple[int, int]:
+        """Where a span of `Found` lies in the text of its field as given."""
+        first = int(self._starts[text])
+        start, end = start - first, end - first
+        places = self._places.get(text)
+        return (start, end) if places is None else (places[start], places[end])
+
+
+def _joined(texts: Sequence[str]) -> tuple[Codes, Ints]:
+    """Code points of all texts, each with a line feed behind it, and where each starts."""
+    ends = np.cumsum([len(text) + 1 for text in texts], dtype=np.int64)
+    return _codes("".join([text + "\n" for text in texts])), np.append(0, ends[:-1])
+
+
+def _term(token: str) -> str:
+    """The word that a token stands for: numbers and Latin runs by their class; "" for none."""
+    if token.isascii():
+        return "0" if "0" in token else "a" if "a" in token else ""
+    return token if re.search(r"\w", token) else ""
+
+
+class Vocabulary:
+    """Terms, sorted, and where each stands among them."""
+
+    def __init__(self, terms: Sequence[str]) -> None:
+        self.terms = tuple(terms)
+
+    def words(self, ids: Ints) -> Ints:
+        """Indexes of words by their ids in the lexicon; -1 for other words."""
+        return self._of_word[np.minimum(ids, len(self._of_word) - 1)]
+
+    @cached_property
+    def _of_word(self) -> Ints:
+        places = [i for i, term in enumerate(self.terms) if not term.startswith(PAIR)]
+        ids = lexicon().ids([self.terms[i] for i in places])
+        table = np.full(max(lexicon().size, int(ids.max(initial=0)) + 1) + 1, -1)
+        table[ids[ids >= 0]] = np.array(places, dtype=np.int64)[ids >= 0]
+        return table
+
+    def pairs(self, keys: Ints) -> Ints:
+        """Indexes of pairs by their keys; -1 for other pairs."""
+        return self._of_pair.get(keys)
+
+    @cached_property
+    def _of_pair(self) -> _Table:
+        places = [i for i, term in enumerate(self.terms) if term.startswith(PAIR)]
+        pairs = _codes("".join([self.terms[i][1:] for i in places])).astype(np.int64)
+        return _Table(pairs[::2] << 16 | pairs[1::2], np.array(places, dtype=np.int64))
+
+
+class _Table:
+    """A hash table from distinct 32-bit keys, none of them 0, to indexes; -1 for other keys."""
+
+    def __init__(self, keys: Ints, indexes: Ints) -> None:
+        # A quarter full at most: nearly every search then ends where it begins.
+        self._shift = 32 - max(2, len(keys) * 2).bit_length() - 1
+        size = (1 << 32 - self._shift) + len(keys)  # what runs over the end has room there
+        self._keys = np.zeros(size, dtype=np.int64)
+        self._indexes = np.full(size, -1)
+        slots = self._slots(keys)
+        while len(keys):
+            free = np.flatnonzero(self._keys[slots] == 0)
+            self._keys[slots[free]] = keys[free]
+            placed = self._keys[slots] == keys
+            self._indexes[slots[placed]] = indexes[placed]
+            keys, indexes, slots = keys[~placed], indexes[~placed], slots[~placed] + 1
+
+    def _slots(self, keys: Ints) -> Ints:
+        # Fibonacci hashing (Knuth, volume 3, 6.4).
+        return (keys * 0x9E3779B1 & 0xFFFFFFFF) >> self._shift
+
+    def get(self, keys: Ints) -> Ints:
+        slots = self._slots(keys)
+        found = self._keys[slots]
+        result = np.where(found == keys, self._indexes[slots], -1)
+        rest = np.flatnonzero((found != keys) & (found != 0))
+        while len(rest):
+            slots[rest] += 1
+            found = self._keys[slots[rest]]
+            same = found == keys[rest]
+            result[rest[same]] = self._indexes[slots[rest[same]]]
+            rest = rest[~same & (found != 0)]
+        return result
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one block says: an entry for each known term of each segment, in that order."""
+
+    block: Block
+    segment: Ints
+    term: Ints
+    column: Ints
+    count: Ints
+    value: Floats
 
 
 class Vectorizer:
     """TF-IDF over blocks, with the formulas of scikit-learn's TfidfVectorizer.
 
     tf = 1 + ln(count); idf = ln((1 + n) / (1 + df)) + 1; each block's part of a row is
-    divided by its Euclidean length, then multiplied by the block's weight.
+    divided by its Euclidean length, then multiplied by the block's weight. The columns of
+    a block are the terms of the vocabulary at `terms`, those of all blocks in a row.
     """
 
     def __init__(
         self,
         blocks: Sequence[Block],
-        vocabularies: Sequence[Mapping[str, int]],
-        idf: NDArray[np.float64],
+        vocabulary: Vocabulary,
+        terms: Sequence[Ints],
+        idf: Floats,
     ) -> None:
         self.blocks = tuple(blocks)
-        self.vocabularies = tuple(vocabularies)
+        self.vocabulary = vocabulary
+        self.terms = tuple(terms)
         self.idf = idf
 
     def columns(self) -> Iterator[tuple[str, str]]:
         """(block name, term) of every column, in order."""
-        for block, vocabulary in zip(self.blocks, self.vocabularies, strict=True):
-            for term in vocabulary:
-                yield block.name, term
+        for block, terms in zip(self.blocks, self.terms, strict=True):
+            for term in terms.tolist():
+                yield block.name, self.vocabulary.terms[term]
 
-    def row(self, analysis: Analysis) -> tuple[list[int], list[float]]:
-        """Columns and values of one segment."""
-        columns: list[int] = []
-        values: list[float] = []
-        idf = self.idf
-        for block, vocabulary in zip(self.blocks, self.vocabularies, strict=True):
-            counts = {
-                vocabulary[term]: count
-                for term, count in analysis.counts(block).items()
-                if term in vocabulary
-            }
-            part = [(1.0 + log(n)) * float(idf[c]) for c, n in counts.items()]
-            length = sum(v * v for v in part) ** 0.5
-            columns.extend(counts)
-            values.extend(v * block.weight / length for v in part)
-        return columns, values
+    @cached_property
+    def _columns(self) -> tuple[Ints, ...]:
+        """For each block the column of each term of the vocabulary, -1 for none."""
+        tables = []
+        width = 0
+        for terms in self.terms:
+            table = np.full(len(self.vocabulary.terms), -1)
+            table[terms] = np.arange(width, width + len(terms))
+            width += len(terms)
+            tables.append(table)
+        return tuple(tables)
 
-    def rows(self, analyses: Iterable[Analysis]) -> Rows:
-        starts = [0]
-        columns: list[int] = []
-        values: list[float] = []
-        for analysis in analyses:
-            row_columns, row_values = self.row(analysis)
-            columns += row_columns
-            values += row_values
-            starts.append(len(columns))
-        return Rows(
-            starts=np.array(starts, dtype=np.int64),
-            columns=np.array(columns, dtype=np.int32),
-            values=np.array(values, dtype=np.float64),
-        )
-
-    def occurrences(self, analysis: Analysis) -> Iterator[tuple[int, str, str, int, int]]:
-        """(column, term, field, start, end) of every occurrence of a known term."""
-        for block, vocabulary in zip(self.blocks, self.vocabularies, strict=True):
-            for term, field, start, end in analysis.terms(block):
-                column = vocabulary.get(term)
-                if column is not None:
-                    yield column, term, field, start, end
+    def parts(self, texts: Texts) -> Iterator[Part]:
+        """The rows of `texts`, block by block."""
+        _, counted = texts.find(self.vocabulary)
+        for block, column_of in zip(self.blocks, self._columns, strict=True):
+            read = np.array([name in block.fields for name in FIELDS])
+            column = column_of[counted.term]
+            taken = np.flatnonzero((column >= 0) & read[counted.field])
+            segment, term, count = counted.segment[taken], counted.term[taken], counted.count[taken]
+            column = column[taken]
+            if len(block.fields) > 1 and len(taken):
+                head = np.flatnonzero(
+                    (np.diff(segment, prepend=-1) != 0) | (np.diff(term, prepend=-1) != 0)
+                )
+                count = np.add.reduceat(count, head)
+                segment, term, column = segment[head], term[head], column[head]
+            value = (1.0 + np.log(count)) * self.idf[column]
+            length = np.sqrt(np.bincount(segment, value * value, texts.segments))
+            with np.errstate(divide="ignore"):
+                value *= (block.weight / length)[segment]
+            yield Part(block, segment, term, column, count, value)
 
 
 class Counts:
     """How often each term occurs in each segment, counted once for many fits.
 
-    Holds for each block its terms, sorted, and a SciPy matrix with a row a segment.
-    `fit` and `Vectorizer.row` compute the same values; a test holds them equal.
+    `fit` and `Vectorizer.parts` compute the same values; a test holds them equal.
     """
 
-    def __init__(self, analyses: Sequence[Analysis], blocks: Sequence[Block]) -> None:
+    def __init__(self, segments: Sequence[Fields], blocks: Sequence[Block]) -> None:
         from scipy.sparse import csr_matrix
 
+        texts = Texts(segments)
         self.blocks = tuple(blocks)
-        self.terms: list[list[str]] = []
-        self.matrices: list[Any] = []
+        self.vocabulary = texts.vocabulary()
+        _, counted = texts.find(self.vocabulary)
+        pair = np.array([term.startswith(PAIR) for term in self.vocabulary.terms], dtype=bool)
+        self._matrices: list[Any] = []
         for block in blocks:
-            counted = [Counter(term for term, _, _, _ in a.terms(block)) for a in analyses]
-            terms = sorted(set().union(*counted))
-            column = {term: i for i, term in enumerate(terms)}
-            starts = np.cumsum([0, *map(len, counted)])
-            columns = [column[term] for counts in counted for term in counts]
-            values = [float(n) for counts in counted for n in counts.values()]
-            self.terms.append(terms)
-            self.matrices.append(
-                csr_matrix((values, columns, starts), shape=(len(counted), len(terms)))
+            read = np.array([name in block.fields for name in FIELDS])[counted.field]
+            read &= np.where(pair[counted.term], block.pairs, block.words)
+            self._matrices.append(
+                csr_matrix(
+                    (counted.count[read].astype(float), (counted.segment[read], counted.term[read])),
+                    shape=(len(segments), len(pair)),
+                )
             )
 
     def fit(self, rows: Sequence[int], min_count: int) -> tuple[Vectorizer, Any]:
@@ -283,14 +369,13 @@ class Counts:
         TF-IDF matrix (SciPy, a row a segment)."""
         from scipy.sparse import diags, hstack
 
-        vocabularies: list[dict[str, int]] = []
-        idfs: list[NDArray[np.float64]] = []
+        terms: list[Ints] = []
+        idfs: list[Floats] = []
         parts = []
-        width = 0
-        for block, terms, counts in zip(self.blocks, self.terms, self.matrices, strict=True):
+        for block, counts in zip(self.blocks, self._matrices, strict=True):
             taken = counts[list(rows)]
-            df = np.bincount(taken.indices, minlength=len(terms))
-            kept = np.flatnonzero(df >= min_count)
+            df = np.bincount(taken.indices, minlength=len(self.vocabulary.terms))
+            kept = np.flatnonzero(df >= max(min_count, 1))
             # As it will be stored, so that a saved model predicts what this one does.
             idf = (np.log((1 + len(rows)) / (1 + df[kept])) + 1).astype(np.float32).astype(float)
             part = taken[:, kept]
@@ -298,7 +383,7 @@ class Counts:
             part = part @ diags(idf)
             length = np.sqrt(part.multiply(part).sum(axis=1)).A1
             parts.append(diags(block.weight / np.where(length > 0, length, 1.0)) @ part)
-            vocabularies.append({terms[column]: width + i for i, column in enumerate(kept)})
+            terms.append(kept)
             idfs.append(idf)
-            width += len(kept)
-        return Vectorizer(self.blocks, vocabularies, np.concatenate(idfs)), hstack(parts).tocsr()
+        vectorizer = Vectorizer(self.blocks, self.vocabulary, terms, np.concatenate(idfs))
+        return vectorizer, hstack(parts).tocsr()

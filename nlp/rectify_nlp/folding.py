@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-_HALF_WIDTH: dict[int, int] = {
+HALF_WIDTH: dict[int, int] = {
     **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
     # Lone surrogates are no characters; tokenizers refuse them.
     **dict.fromkeys(range(0xD800, 0xE000), 0xFFFD),
@@ -22,7 +22,10 @@ _HALF_WIDTH: dict[int, int] = {
     },
 }
 # Frequent characters of notices that only traditional script has.
-_TRADITIONAL = re.compile("[關於問題黨組織實責進對領導業務員開會議監嚴幹廳鄉鎮縣區國資產]")
+TRADITIONAL = "關於問題黨組織實責進對領導業務員開會議監嚴幹廳鄉鎮縣區國資產"
+_TRADITIONAL = re.compile(f"[{TRADITIONAL}]")
+# Without one of these between the first and the last no bracket holds pinyin.
+TONED = "\u00e0\u01dc"
 _PINYIN = re.compile(r"(?<=[\u3400-\u9fff])[(\uff08][a-zA-Z\u0261\u00e0-\u01dc]{1,7}[)\uff09]")
 _TONE = re.compile(r"[(\uff08][a-z]{0,5}[\u00e0-\u01dc][a-z]{0,4}[)\uff09]")
 _PINYIN_FROM = 3
@@ -30,7 +33,7 @@ _PINYIN_FROM = 3
 
 def fold(text: str) -> str:
     """`text` with full-width forms made half-width, of the same length."""
-    return text.translate(_HALF_WIDTH)
+    return text.translate(HALF_WIDTH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """A trained model: two classifiers, their taxonomy, and a folder that cannot execute anything.
 
-Folder layout (format 1):
+Folder layout (format 2):
 
-    model.json             format, versions, digests, settings, measured scores
-    category.terms.txt     one "block<TAB>term" a line, in the order of the weights' rows
-    status.terms.txt
-    weights.npz            idf, weights, bias of each classifier; loaded without pickle
-    taxonomy.toml          the taxonomy it was trained with
-    README.md              model card
+    model.json               format, versions, digests, settings, labels, biases, measured scores
+    terms.txt                the terms of both classifiers, one a line, sorted
+    category.columns.npy     which of them each column of the classifier stands for (int32)
+    category.weights.npy     a row for each column: its idf, then its weight for each label (float32)
+    status.columns.npy
+    status.weights.npy
+    taxonomy.toml            the taxonomy it was trained with
+    README.md                model card
 
 Loading checks format, digests, shapes and finiteness before anything is used.
 """
@@ -17,30 +19,38 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rectify_nlp.classifier import LinearClassifier, softmax
 from rectify_nlp.errors import LabelsError, ModelError, OutputError
-from rectify_nlp.features import FIELDS, MASK, Analysis, Block, Vectorizer
+from rectify_nlp.features import FIELDS, MASK, PAIR, Block, Fields, Floats, Texts, Vectorizer, Vocabulary
+from rectify_nlp.lexicon import Ints
 from rectify_nlp.resources import resource
 from rectify_nlp.splitting import split
 from rectify_nlp.taxonomy import Taxonomy
-from rectify_nlp.types import Evidence, Finding, Issue, Notice, Report, Verdict
+from rectify_nlp.types import Evidence, Finding, Issue, Notice, Passage, Report, Verdict
 
 # Raise this when a file changes its meaning, and teach `load` to say which version of
 # the package reads the older number; a folder of a higher number is refused.
-FORMAT = 1
+FORMAT = 2
 TASKS = ("category", "status")
-_FILES = ("category.terms.txt", "status.terms.txt", "weights.npz", "taxonomy.toml")
-_ARRAYS = ("idf", "weights", "bias")
+_ARRAYS = ("columns", "weights")
+_FILES = (
+    "terms.txt",
+    *(f"{task}.{name}.npy" for task in TASKS for name in _ARRAYS),
+    "taxonomy.toml",
+)
 
+# So many characters are judged at a time: the arrays then stay in the cache.
+_CHARACTERS = 60_000
 # Further categories at least this likely are named as secondary, two at most.
 ALSO_FROM = 0.2
 # A stated status the model finds less likely than this is marked doubtful.
@@ -72,87 +82,89 @@ class Model:
 
     def judge(self, issues: Sequence[Issue], *, explain: bool = False) -> list[Finding]:
         """A finding for each issue, in order."""
-        if not issues:
-            return []
-        analyses = [analyse(issue) for issue in issues]
-        by_task = {
-            task: self._verdicts(self.classifiers[task], issues, analyses, explain)
+        return [
+            finding for chunk in _chunks(issues) for finding in self._findings(chunk, explain)
+        ]
+
+    def probabilities(self, issues: Sequence[Issue]) -> dict[str, Floats]:
+        """Calibrated probabilities for each task: a row an issue, a column a label.
+
+        What `judge` says of many issues, without an object for each.
+        """
+        chunks = [self._probabilities(_texts(chunk)) for chunk in _chunks(issues)]
+        return {
+            task: np.concatenate(
+                [np.empty((0, len(self.classifiers[task].labels))), *(c[task] for c in chunks)]
+            )
             for task in TASKS
         }
-        return [
-            Finding(
+
+    def _probabilities(self, texts: Texts) -> dict[str, Floats]:
+        return {task: softmax(self.classifiers[task].logits(texts)) for task in TASKS}
+
+    def _findings(self, issues: Sequence[Issue], explain: bool) -> Iterator[Finding]:
+        texts = _texts(issues)
+        probabilities = self._probabilities(texts)
+        verdicts = [self._verdicts(task, probabilities[task], issues, texts, explain) for task in TASKS]
+        for issue, category, status in zip(issues, *verdicts, strict=True):
+            yield Finding(
                 issue=issue,
                 category=category,
                 status=status,
-                also=tuple(n for n, p in category.ranking[1:3] if p >= ALSO_FROM),
+                also=tuple([name for name, p in category.ranking[1:3] if p >= ALSO_FROM]),
                 doubtful=issue.stated is not None
                 and status.probability_of(issue.stated.status) < DOUBT_BELOW,
             )
-            for issue, category, status in zip(
-                issues, by_task["category"], by_task["status"], strict=True
-            )
-        ]
 
     def _verdicts(
-        self,
-        classifier: LinearClassifier,
-        issues: Sequence[Issue],
-        analyses: Sequence[Analysis],
-        explain: bool,
-    ) -> list[Verdict]:
-        verdicts = []
-        for issue, analysis, row in zip(
-            issues, analyses, softmax(classifier.logits(analyses)), strict=True
-        ):
-            order = sorted(range(len(row)), key=lambda i: (-row[i], i))
-            ranking = tuple((classifier.labels[i], float(row[i])) for i in order)
-            best, probability = ranking[0]
-            evidence: tuple[Evidence, ...] = ()
-            if explain:
-                offsets = {"problem": issue.problem.start, "measures": issue.measures.start}
-                evidence = tuple(_merged(classifier.evidence(analysis, best, offsets)))
-            verdicts.append(
-                Verdict(
-                    label=best if probability >= classifier.abstain_below else None,
-                    probability=probability,
-                    ranking=ranking,
-                    evidence=evidence,
-                )
+        self, task: str, probabilities: Floats, issues: Sequence[Issue], texts: Texts, explain: bool
+    ) -> Iterator[Verdict]:
+        classifier = self.classifiers[task]
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        evidence: Iterable[tuple[Evidence, ...]] = repeat(())
+        if explain:
+            evidence = _evidence(classifier, texts, order[:, 0], issues)
+        names, chances = classifier.labels, np.take_along_axis(probabilities, order, axis=1)
+        for ranks, row, shown in zip(order.tolist(), chances.tolist(), evidence, strict=False):
+            yield Verdict(
+                label=names[ranks[0]] if row[0] >= classifier.abstain_below else None,
+                probability=row[0],
+                ranking=tuple(zip([names[i] for i in ranks], row, strict=True)),
+                evidence=shown,
             )
-        return verdicts
 
     # -- storage -----------------------------------------------------------------------
 
     def files(self) -> dict[str, bytes]:
         """The folder's files by name, model.json last."""
-        arrays: dict[str, Any] = {}
         described: dict[str, Any] = {}
         files: dict[str, bytes] = {}
+        terms = sorted({term for c in self.classifiers.values() for _, term in c.vectorizer.columns()})
+        index = {term: i for i, term in enumerate(terms)}
+        files["terms.txt"] = "".join([term + "\n" for term in terms]).encode()
         for task, classifier in self.classifiers.items():
             vectorizer = classifier.vectorizer
-            arrays[f"{task}_idf"] = vectorizer.idf.astype("<f4")
-            arrays[f"{task}_weights"] = classifier.weights.astype("<f4")
-            arrays[f"{task}_bias"] = classifier.bias.astype("<f4")
-            lines = "".join(f"{block}\t{term}\n" for block, term in vectorizer.columns())
-            files[f"{task}.terms.txt"] = lines.encode()
+            columns = np.array([index[term] for _, term in vectorizer.columns()], dtype="<i4")
+            weights = np.column_stack([vectorizer.idf, classifier.weights]).astype("<f4")
+            files[f"{task}.columns.npy"] = _npy(columns)
+            files[f"{task}.weights.npy"] = _npy(weights)
             described[task] = {
                 "labels": list(classifier.labels),
+                "bias": [float(np.float32(value)) for value in classifier.bias],
                 "blocks": [
                     {
                         "name": b.name,
                         "fields": list(b.fields),
                         "words": b.words,
-                        "chars": list(b.chars),
+                        "pairs": b.pairs,
                         "weight": b.weight,
+                        "columns": len(own),
                     }
-                    for b in vectorizer.blocks
+                    for b, own in zip(vectorizer.blocks, vectorizer.terms, strict=True)
                 ],
                 "temperature": classifier.temperature,
                 "abstain_below": classifier.abstain_below,
             }
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        files["weights.npz"] = buffer.getvalue()
         files["taxonomy.toml"] = self.taxonomy.source.encode()
         description = {"format": FORMAT, **self.info, "classifiers": described}
         digests = {name: _sha256(files[name]) for name in _FILES}
@@ -192,14 +204,19 @@ class Model:
                 raise ModelError(
                     f"{folder / name}: altered since it was saved; train or copy it anew"
                 )
-        arrays = _arrays(folder / "weights.npz", contents["weights.npz"])
+        arrays = {
+            name: _array(folder / name, content)
+            for name, content in contents.items()
+            if name.endswith(".npy")
+        }
         try:
             taxonomy = Taxonomy.parse(contents["taxonomy.toml"].decode(), folder / "taxonomy.toml")
+            vocabulary = Vocabulary(contents["terms.txt"].decode().split("\n")[:-1])
             classifiers = {
                 task: _classifier(
                     described["classifiers"][task],
-                    contents[f"{task}.terms.txt"].decode(),
-                    *(arrays[f"{task}_{name}"] for name in _ARRAYS),
+                    vocabulary,
+                    *(arrays[f"{task}.{name}.npy"] for name in _ARRAYS),
                 )
                 for task in TASKS
             }
@@ -224,22 +241,63 @@ class Model:
         return f"{self.name}@{digest[:12]}"
 
 
-def analyse(issue: Issue) -> Analysis:
+def _chunks(issues: Sequence[Issue]) -> Iterator[Sequence[Issue]]:
+    start = size = 0
+    for i, issue in enumerate(issues):
+        size += len(issue.problem.text) + len(issue.measures.text)
+        if size >= _CHARACTERS:
+            yield issues[start : i + 1]
+            start, size = i + 1, 0
+    if start < len(issues):
+        yield issues[start:]
+
+
+def _texts(issues: Iterable[Issue]) -> Texts:
+    return Texts([readable(issue) for issue in issues])
+
+
+def readable(issue: Issue) -> Fields:
     """What the classifiers may read of an issue: a status it states is masked."""
     hidden = issue.stated.masked if issue.stated else (0, 0)
 
-    def visible(text: str, start: int) -> str:
-        low = min(max(hidden[0] - start, 0), len(text))
-        high = min(max(hidden[1] - start, 0), len(text))
-        return text[:low] + MASK * (high - low) + text[high:]
+    def visible(passage: Passage) -> str:
+        text = passage.text
+        low = min(max(hidden[0] - passage.start, 0), len(text))
+        high = min(max(hidden[1] - passage.start, 0), len(text))
+        return text[:low] + MASK * (high - low) + text[high:] if low < high else text
 
-    return Analysis(
-        {
-            "path": "\n".join(visible(p.text, p.start) for p in issue.path),
-            "problem": visible(issue.problem.text, issue.problem.start),
-            "measures": visible(issue.measures.text, issue.measures.start),
-        }
-    )
+    return {
+        "path": "\n".join([visible(heading) for heading in issue.path]),
+        "problem": visible(issue.problem),
+        "measures": visible(issue.measures),
+    }
+
+
+def _evidence(
+    classifier: LinearClassifier, texts: Texts, labels: Ints, issues: Sequence[Issue]
+) -> Iterator[tuple[Evidence, ...]]:
+    """For each issue the terms in its problem and measures, heaviest first."""
+    vocabulary = classifier.vectorizer.vocabulary
+    found, _ = texts.find(vocabulary)
+    weights, known = classifier.evidence(texts, labels)
+    starts = {FIELDS.index("problem"): [i.problem.start for i in issues],
+              FIELDS.index("measures"): [i.measures.start for i in issues]}
+    by_issue: list[list[Evidence]] = [[] for _ in issues]
+    for i in np.flatnonzero(known).tolist():
+        segment, field = divmod(int(found.text[i]), len(FIELDS))
+        if field in starts:
+            offset = starts[field][segment]
+            low, high = texts.place(int(found.text[i]), int(found.start[i]), int(found.end[i]))
+            by_issue[segment].append(
+                Evidence(
+                    start=offset + low,
+                    end=offset + high,
+                    term=vocabulary.terms[found.term[i]].removeprefix(PAIR),
+                    weight=float(weights[i]),
+                )
+            )
+    for evidence in by_issue:
+        yield tuple(_merged(evidence))
 
 
 def _merged(evidence: Iterable[Evidence]) -> list[Evidence]:
@@ -290,53 +348,60 @@ def _canonical(description: Mapping[str, Any]) -> bytes:
     return json.dumps(description, ensure_ascii=False, sort_keys=True).encode()
 
 
-def _arrays(path: Path, content: bytes) -> dict[str, Any]:
+def _npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _array(path: Path, content: bytes) -> Any:
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except (OSError, ValueError, TypeError, EOFError, SyntaxError) as error:
         raise ModelError(f"{path}: not readable ({error})") from error
-    for name, array in arrays.items():
-        if array.dtype != np.dtype("<f4") or not np.isfinite(array).all():
-            raise ModelError(f"{path}: {name} is not an array of finite 32-bit numbers")
-    return arrays
+    kind = "<i4" if path.name.endswith("columns.npy") else "<f4"
+    if array.dtype != np.dtype(kind) or not np.isfinite(array).all():
+        raise ModelError(f"{path}: not an array of finite 32-bit numbers ({kind})")
+    return array
 
 
 def _classifier(
-    described: Mapping[str, Any], terms: str, idf: Any, weights: Any, bias: Any
+    described: Mapping[str, Any], vocabulary: Vocabulary, columns: Any, weights: Any
 ) -> LinearClassifier:
     blocks = tuple(
         Block(
             name=str(b["name"]),
             fields=tuple(FIELDS[FIELDS.index(f)] for f in b["fields"]),
-            words=int(b["words"]),
-            chars=tuple(int(n) for n in b["chars"]),
+            words=bool(b["words"]),
+            pairs=bool(b["pairs"]),
             weight=float(b["weight"]),
         )
         for b in described["blocks"]
     )
     labels = tuple(str(name) for name in described["labels"])
-    vocabularies: dict[str, dict[str, int]] = {block.name: {} for block in blocks}
-    lines = terms.split("\n")[:-1]
-    for column, line in enumerate(lines):
-        block, _, term = line.partition("\t")
-        vocabularies[block][term] = column
-    if idf.shape != (len(lines),) or weights.shape != (len(lines), len(labels)):
-        raise ValueError("terms, idf and weights differ in length")
-    if sum(map(len, vocabularies.values())) != len(lines):
-        raise ValueError("a term stands twice")
+    bias = np.array([float(value) for value in described["bias"]])
+    sizes = [int(b["columns"]) for b in described["blocks"]]
+    if bias.shape != (len(labels),) or not np.isfinite(bias).all():
+        raise ValueError("bias and labels differ in length")
+    if min(sizes) < 0 or columns.shape != (sum(sizes),):
+        raise ValueError("blocks and columns differ in length")
+    if weights.shape != (len(columns), 1 + len(labels)):
+        raise ValueError("columns and weights differ in length")
     temperature, abstain_below = float(described["temperature"]), float(described["abstain_below"])
     if not (0 < temperature < np.inf and 0 <= abstain_below <= 1):
         raise ValueError("temperature or abstention threshold out of range")
-    if bias.shape != (len(labels),):
-        raise ValueError("bias and labels differ in length")
+    terms = np.split(columns.astype(np.int64), np.cumsum(sizes)[:-1])
+    for own in terms:
+        # Sorted, so that none stands twice.
+        if len(own) and not (
+            own[0] >= 0 and own[-1] < len(vocabulary.terms) and (np.diff(own) > 0).all()
+        ):
+            raise ValueError("the columns of a block are no sorted terms")
     return LinearClassifier(
         labels=labels,
-        vectorizer=Vectorizer(
-            blocks, [vocabularies[b.name] for b in blocks], idf.astype(np.float64)
-        ),
-        weights=weights,
-        bias=bias.astype(np.float64),
+        vectorizer=Vectorizer(blocks, vocabulary, terms, weights[:, 0].astype(np.float64)),
+        weights=np.ascontiguousarray(weights[:, 1:]),
+        bias=bias,
         temperature=temperature,
         abstain_below=abstain_below,
     )

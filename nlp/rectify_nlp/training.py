@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from rectify_nlp.classifier import Floats, LinearClassifier, Settings, softmax
 from rectify_nlp.errors import LabelsError
 from rectify_nlp.evaluation import Outcomes, Result, accuracy, assess, calibration_error
-from rectify_nlp.features import Analysis, Block, Counts
-from rectify_nlp.model import TASKS, Model, analyse
+from rectify_nlp.features import Block, Counts, Fields, Texts
+from rectify_nlp.model import TASKS, Model, readable
 from rectify_nlp.splitting import segment
 from rectify_nlp.taxonomy import Taxonomy, digest
 from rectify_nlp.types import Example
@@ -32,19 +32,19 @@ REAL = "seed"  # origin of segments cut from published notices
 SETTINGS: Mapping[str, Settings] = {
     "category": Settings(
         blocks=(
-            Block("problem", ("problem",), words=1, chars=(2,)),
-            Block("measures", ("measures",), words=1, weight=0.5),
-            Block("both", ("problem", "measures"), words=1, chars=(2,)),
-            Block("path", ("path",), words=1, chars=(2,), weight=0.7),
+            Block("problem", ("problem",), pairs=True),
+            Block("measures", ("measures",), weight=0.5),
+            Block("both", ("problem", "measures"), pairs=True),
+            Block("path", ("path",), pairs=True, weight=0.7),
         ),
         inverse_regularisation=10.0,
         min_count=5,
     ),
     "status": Settings(
         blocks=(
-            Block("problem", ("problem",), words=1, chars=(2,)),
-            Block("measures", ("measures",), words=1, chars=(2,)),
-            Block("path", ("path",), words=1, chars=(2,), weight=0.7),
+            Block("problem", ("problem",), pairs=True),
+            Block("measures", ("measures",), pairs=True),
+            Block("path", ("path",), pairs=True, weight=0.7),
         ),
         inverse_regularisation=1.0,
         balance=0.5,
@@ -57,13 +57,13 @@ PRECISION = {"category": 0.92, "status": 0.0}
 
 @dataclass(frozen=True)
 class Task:
-    """The segments that have a label for one task, analysed once."""
+    """The segments that have a label for one task, their terms counted once."""
 
     name: str
     labels: tuple[str, ...]
     settings: Settings
     examples: tuple[Example, ...]
-    analyses: tuple[Analysis, ...]
+    segments: tuple[Fields, ...]
     counts: Counts
 
     @property
@@ -91,21 +91,21 @@ def tasks(
     examples: Sequence[Example], taxonomy: Taxonomy, settings: Mapping[str, Settings] = SETTINGS
 ) -> dict[str, Task]:
     """The tasks with their segments; LabelsError where one has too little to learn from."""
-    analyses = [
-        analyse(segment(e.problem, e.measures, e.path, taxonomy=taxonomy)[1]) for e in examples
+    segments = [
+        readable(segment(e.problem, e.measures, e.path, taxonomy=taxonomy)[1]) for e in examples
     ]
     result = {}
     for name in TASKS:
         rows = [i for i, example in enumerate(examples) if target(example, name)]
         if len({target(examples[i], name) for i in rows}) < 2:
             raise LabelsError("labels", 0, f"fewer than two labels for {name}; nothing to learn")
-        own = tuple(analyses[i] for i in rows)
+        own = tuple(segments[i] for i in rows)
         result[name] = Task(
             name=name,
             labels=taxonomy.category_names if name == "category" else taxonomy.status_names,
             settings=settings[name],
             examples=tuple(examples[i] for i in rows),
-            analyses=own,
+            segments=own,
             counts=Counts(own, settings[name].blocks),
         )
     return result
@@ -137,7 +137,7 @@ def out_of_fold(task: Task, rows: Sequence[int]) -> tuple[list[int], Floats]:
     def one(train_part: list[int], test_part: list[int]) -> tuple[list[int], Floats]:
         test = [rows[i] for i in test_part]
         classifier = task.fit([rows[i] for i in train_part])
-        return test, classifier.logits([task.analyses[i] for i in test])
+        return test, classifier.logits(Texts([task.segments[i] for i in test]))
 
     # Threads: most of the time is spent in sparse products, outside of Python.
     groups = [task.examples[i].notice for i in rows]
@@ -271,7 +271,7 @@ def evaluate(
             rest = [i for i in rows if task.examples[i].notice != notice]
             held_out = [i for i in rows if task.examples[i].notice == notice]
             classifier, _ = fit_calibrated(task, rest)
-            probabilities = softmax(classifier.logits([task.analyses[i] for i in held_out]))
+            probabilities = softmax(classifier.logits(Texts([task.segments[i] for i in held_out])))
             part = outcomes(task, held_out, probabilities, rest)
             parts.append((notice, part))
         for notice, part in parts:
@@ -302,7 +302,7 @@ def evaluate_model(
     for name, task in tasks(examples, model.taxonomy).items():
         classifier = model.classifiers[name]
         rows = list(range(len(task.examples)))
-        probabilities = softmax(classifier.logits(task.analyses))
+        probabilities = softmax(classifier.logits(Texts(task.segments)))
         results.append(
             assess(
                 outcomes(task, rows, probabilities, rows),
