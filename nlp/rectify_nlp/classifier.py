@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rectify_nlp.features import FIELDS, Block, Counts, Floats, Texts, Vectorizer
+from rectify_nlp.features import FIELDS, Block, Counts, Floats, Texts, Vectorizer, heads
 from rectify_nlp.lexicon import Ints
 
 
@@ -98,8 +98,9 @@ class LinearClassifier:
         out = np.tile(self.bias, (texts.segments, 1))
         for part in self.vectorizer.parts(texts):
             if len(part.segment):
-                products = self.weights[part.column] * part.value[:, None]
-                first = np.flatnonzero(np.diff(part.segment, prepend=-1))
+                products = self.weights[part.column].astype(np.float64)
+                products *= part.value[:, None]
+                first = heads(part.segment)
                 out[part.segment[first]] += np.add.reduceat(products, first)
         return out / self.temperature
 
@@ -110,7 +111,7 @@ class LinearClassifier:
         it at all; `labels` has the column of a label for each segment. The values of a
         segment sum to the logit less bias / temperature.
         """
-        found, _ = texts.find(self.vectorizer.vocabulary)
+        found = texts.find(self.vectorizer.vocabulary)
         segment, field = np.divmod(found.text, len(FIELDS))
         width = len(self.vectorizer.vocabulary.terms)
         occurrence = segment * width + found.term

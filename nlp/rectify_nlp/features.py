@@ -13,13 +13,24 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from string import ascii_letters, digits
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rectify_nlp.folding import HALF_WIDTH, TONED, TRADITIONAL, Folded
-from rectify_nlp.lexicon import Codes, Ints, lexicon
+from rectify_nlp.folding import (
+    HALF_WIDTH,
+    TONED,
+    TRADITIONAL,
+    Codes,
+    Folded,
+    code_points,
+    replaced,
+    replacements,
+    string,
+)
+from rectify_nlp.lexicon import Ints, lexicon
 
 FIELDS = ("path", "problem", "measures")
 # The filler that hides a stated status: no word, no pair, one character for one.
@@ -45,12 +56,10 @@ class Block:
 @lru_cache(maxsize=1)
 def _normal_forms() -> Codes:
     """The character that stands for each of the basic plane: half-width, "0" or "a"."""
-    table = np.arange(0x10000, dtype=np.uint32)
-    table[list(HALF_WIDTH)] = list(HALF_WIDTH.values())
-    latin = (table < 0x80) & np.isin(table | 0x20, np.arange(ord("a"), ord("z") + 1))
-    table[latin] = ord("a")
-    table[(table >= ord("0")) & (table <= ord("9"))] = ord("0")
-    return table
+    classes = {char: "0" if char in digits else "a" for char in digits + ascii_letters}
+    return replacements({ord(char): ord(mark) for char, mark in classes.items()})[
+        replacements(HALF_WIDTH)
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -64,16 +73,7 @@ def _unfolded() -> NDArray[np.bool_]:
 
 def normalise(text: str) -> str:
     """The text as it is cut, of the same length."""
-    return _normalised(_codes(text)).tobytes().decode("utf-32-le", "surrogatepass")
-
-
-def _codes(text: str) -> Codes:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-
-
-def _normalised(codes: Codes) -> Codes:
-    basic = _normal_forms()[np.minimum(codes, 0xFFFF)]
-    return np.where(codes <= 0xFFFF, basic, codes)
+    return string(replaced(code_points(text), _normal_forms()))
 
 
 @dataclass(frozen=True)
@@ -91,24 +91,29 @@ class Found:
 
 @dataclass(frozen=True)
 class Counted:
-    """How often a term occurs in a field of a segment; sorted by segment, term, field."""
+    """How often a term occurs in a segment's fields; sorted by segment and term."""
 
     segment: Ints
     term: Ints
-    field: Ints
     count: Ints
 
-    @classmethod
-    def of(cls, found: Found, terms: int) -> Counted:
-        fields = len(FIELDS)
-        key = (found.text // fields * terms + found.term) * fields + found.text % fields
-        # Half as wide sorts twice as fast.
-        key = np.sort(key.astype(np.uint32) if key.max(initial=0) < 1 << 32 else key)
-        head = np.flatnonzero(np.diff(key, prepend=key[:1] + 1))
-        key = key[head].astype(np.int64)
-        rest, field = np.divmod(key, fields)
-        segment, term = np.divmod(rest, terms)
-        return cls(segment, term, field, np.diff(head, append=len(found.term)))
+
+def _count(found: Found, fields: tuple[str, ...], terms: int) -> Counted:
+    segment, field = np.divmod(found.text, len(FIELDS))
+    read = np.flatnonzero(np.array([name in fields for name in FIELDS])[field])
+    key = segment[read] * terms + found.term[read]
+    # Half as wide sorts twice as fast.
+    key = np.sort(key.astype(np.uint32) if key.max(initial=0) < 1 << 32 else key)
+    head = heads(key)
+    segment, term = np.divmod(key[head].astype(np.int64), terms)
+    return Counted(segment, term, np.diff(head, append=len(key)))
+
+
+def heads(sorted_: NDArray[Any]) -> Ints:
+    """Where each run of equal values begins."""
+    if not len(sorted_):
+        return np.zeros(0, dtype=np.int64)
+    return np.append(0, np.flatnonzero(sorted_[1:] != sorted_[:-1]) + 1)
 
 
 class Texts:
@@ -127,10 +132,11 @@ class Texts:
                 if folded.places is not None:
                     self._places[index] = folded.places
             codes, starts = _joined(texts)
-        self._codes = _normalised(codes)
+        self._codes = replaced(codes, _normal_forms())
         self._starts = starts
         self._owner = np.repeat(np.arange(len(texts)), np.diff(starts, append=len(codes)))
-        self._latest: tuple[Vocabulary, Found, Counted] | None = None
+        self._vocabulary: Vocabulary | None = None
+        self._counted: dict[tuple[str, ...], Counted] = {}
 
     @cached_property
     def _keyed(self) -> tuple[Found, Found]:
@@ -148,31 +154,39 @@ class Texts:
     def _occurrences(self, term: Ints, start: Ints, end: Ints) -> Found:
         return Found(term=term, text=self._owner[start], start=start, end=end)
 
-    def find(self, vocabulary: Vocabulary) -> tuple[Found, Counted]:
-        """Occurrences of the vocabulary's terms, words first, and their counts."""
-        if self._latest is None or self._latest[0] is not vocabulary:
-            parts = []
-            for keyed, look_up in zip(
-                self._keyed, (vocabulary.words, vocabulary.pairs), strict=True
-            ):
-                term = look_up(keyed.term)
-                known = np.flatnonzero(term >= 0)
-                parts.append(
-                    Found(term[known], keyed.text[known], keyed.start[known], keyed.end[known])
+    def find(self, vocabulary: Vocabulary) -> Found:
+        """Occurrences of the vocabulary's terms, words first."""
+        if self._vocabulary is not vocabulary:
+            self._vocabulary = vocabulary
+            self._counted.clear()
+            words, pairs = self._keyed
+            terms = vocabulary.words(words.term), vocabulary.pairs(pairs.term)
+            known = [np.flatnonzero(term >= 0) for term in terms]
+
+            def both(name: str) -> Ints:
+                return np.concatenate(
+                    [getattr(words, name)[known[0]], getattr(pairs, name)[known[1]]]
                 )
-            words, pairs = parts
-            found = Found(
-                term=np.concatenate([words.term, pairs.term]),
-                text=np.concatenate([words.text, pairs.text]),
-                start=np.concatenate([words.start, pairs.start]),
-                end=np.concatenate([words.end, pairs.end]),
+
+            self._found = Found(
+                term=np.concatenate([term[k] for term, k in zip(terms, known, strict=True)]),
+                text=both("text"),
+                start=both("start"),
+                end=both("end"),
             )
-            self._latest = vocabulary, found, Counted.of(found, len(vocabulary.terms))
-        return self._latest[1:]
+        return self._found
+
+    def count(self, vocabulary: Vocabulary, fields: tuple[str, ...]) -> Counted:
+        """How often each term occurs in `fields`, which is counted once."""
+        found = self.find(vocabulary)
+        counted = self._counted.get(fields)
+        if counted is None:
+            counted = self._counted[fields] = _count(found, fields, len(vocabulary.terms))
+        return counted
 
     def vocabulary(self) -> Vocabulary:
         """Every term of these texts."""
-        text = self._codes.tobytes().decode("utf-32-le", "surrogatepass")
+        text = string(self._codes)
         terms = []
         for keyed, mark in zip(self._keyed, ("", PAIR), strict=True):
             _, first = np.unique(keyed.term, return_index=True)
@@ -193,7 +207,7 @@ class Texts:
 def _joined(texts: Sequence[str]) -> tuple[Codes, Ints]:
     """Code points of all texts, each with a line feed behind it, and where each starts."""
     ends = np.cumsum([len(text) + 1 for text in texts], dtype=np.int64)
-    return _codes("".join([text + "\n" for text in texts])), np.append(0, ends[:-1])
+    return code_points("".join([text + "\n" for text in texts])), np.append(0, ends[:-1])
 
 
 def _term(token: str) -> str:
@@ -228,7 +242,7 @@ class Vocabulary:
     @cached_property
     def _of_pair(self) -> _Table:
         places = [i for i, term in enumerate(self.terms) if term.startswith(PAIR)]
-        pairs = _codes("".join([self.terms[i][1:] for i in places])).astype(np.int64)
+        pairs = code_points("".join([self.terms[i][1:] for i in places])).astype(np.int64)
         return _Table(pairs[::2] << 16 | pairs[1::2], np.array(places, dtype=np.int64))
 
 
@@ -319,24 +333,16 @@ class Vectorizer:
 
     def parts(self, texts: Texts) -> Iterator[Part]:
         """The rows of `texts`, block by block."""
-        _, counted = texts.find(self.vocabulary)
         for block, column_of in zip(self.blocks, self._columns, strict=True):
-            read = np.array([name in block.fields for name in FIELDS])
+            counted = texts.count(self.vocabulary, block.fields)
             column = column_of[counted.term]
-            taken = np.flatnonzero((column >= 0) & read[counted.field])
-            segment, term, count = counted.segment[taken], counted.term[taken], counted.count[taken]
-            column = column[taken]
-            if len(block.fields) > 1 and len(taken):
-                head = np.flatnonzero(
-                    (np.diff(segment, prepend=-1) != 0) | (np.diff(term, prepend=-1) != 0)
-                )
-                count = np.add.reduceat(count, head)
-                segment, term, column = segment[head], term[head], column[head]
+            known = np.flatnonzero(column >= 0)
+            segment, column, count = counted.segment[known], column[known], counted.count[known]
             value = (1.0 + np.log(count)) * self.idf[column]
             length = np.sqrt(np.bincount(segment, value * value, texts.segments))
             with np.errstate(divide="ignore"):
                 value *= (block.weight / length)[segment]
-            yield Part(block, segment, term, column, count, value)
+            yield Part(block, segment, counted.term[known], column, count, value)
 
 
 class Counts:
@@ -351,12 +357,11 @@ class Counts:
         texts = Texts(segments)
         self.blocks = tuple(blocks)
         self.vocabulary = texts.vocabulary()
-        _, counted = texts.find(self.vocabulary)
         pair = np.array([term.startswith(PAIR) for term in self.vocabulary.terms], dtype=bool)
         self._matrices: list[Any] = []
         for block in blocks:
-            read = np.array([name in block.fields for name in FIELDS])[counted.field]
-            read &= np.where(pair[counted.term], block.pairs, block.words)
+            counted = texts.count(self.vocabulary, block.fields)
+            read = np.where(pair[counted.term], block.pairs, block.words)
             self._matrices.append(
                 csr_matrix(
                     (counted.count[read].astype(float), (counted.segment[read], counted.term[read])),

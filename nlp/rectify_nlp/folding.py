@@ -8,8 +8,14 @@ in brackets behind characters is left out; `Folded.place` leads back to the orig
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.uint32]
 
 HALF_WIDTH: dict[int, int] = {
     **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
@@ -33,7 +39,38 @@ _PINYIN_FROM = 3
 
 def fold(text: str) -> str:
     """`text` with full-width forms made half-width, of the same length."""
-    return text.translate(HALF_WIDTH)
+    return string(replaced(code_points(text), _half_width()))
+
+
+def code_points(text: str) -> Codes:
+    """The code points of `text`, read-only."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+def string(codes: Codes) -> str:
+    """The text of these code points."""
+    return codes.tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def replaced(codes: Codes, table: Codes) -> Codes:
+    """`codes` with those of the basic plane replaced by what `table` has for them.
+
+    Several times as fast as `str.translate`.
+    """
+    basic = table.take(codes, mode="clip")
+    return np.where(codes < len(table), basic, codes) if codes.max(initial=0) >= len(table) else basic
+
+
+def replacements(pairs: Mapping[int, int]) -> Codes:
+    """A table for `replaced`: itself for every code point of the basic plane but these."""
+    table = np.arange(0x10000, dtype=np.uint32)
+    table[list(pairs)] = list(pairs.values())
+    return table
+
+
+@lru_cache(maxsize=1)
+def _half_width() -> Codes:
+    return replacements(HALF_WIDTH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from rectify_nlp.errors import LabelsError
 from rectify_nlp.resources import resource
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grammar:
-    """Compiled rules; every pattern is applied to folded text."""
+    """Compiled rules; every pattern is applied to folded text. One is equal to itself alone."""
 
     label: re.Pattern[str]
     status_label: re.Pattern[str]

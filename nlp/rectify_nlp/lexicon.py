@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rectify_nlp.folding import Codes, code_points
 from rectify_nlp.resources import resource
 
 Ints = NDArray[np.int64]
-Codes = NDArray[np.uint32]
 
 # What jieba takes for one run, of characters that a normalised text can hold. No word
 # holds any but the Han ones, yet the others take part in the sums of a run.
@@ -74,8 +74,7 @@ class Lexicon:
 
     def ids(self, words: list[str]) -> Ints:
         """The id that each of `words` has as a token; -1 for what can be none."""
-        text = "\n".join(words) + "\n"
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        codes = code_points("".join([word + "\n" for word in words]))
         ends = np.flatnonzero(codes == 10)
         starts = np.concatenate([[0], ends[:-1] + 1])
         labels = self._labels[np.minimum(codes, 0xFFFF)]
@@ -99,9 +98,9 @@ class Lexicon:
         """
         in_run = self._in_run[np.minimum(codes, 0xFFFF)]
         breaks = np.append(np.flatnonzero(~in_run), len(codes) - 1) + 1
-        stops = np.unique(breaks[np.searchsorted(breaks, np.arange(_PIECE, len(codes), _PIECE))])
+        bounds = breaks[np.searchsorted(breaks, np.arange(_PIECE, len(codes), _PIECE))]
         starts, ids = [], []
-        for start, stop in pairwise([0, *stops, len(codes)]):
+        for start, stop in pairwise([0, *dict.fromkeys(bounds.tolist()), len(codes)]):
             piece_starts, piece_ids = self._cut(codes[start:stop], in_run[start:stop])
             starts.append(piece_starts + start)
             ids.append(piece_ids)

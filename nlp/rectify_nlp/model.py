@@ -124,12 +124,13 @@ class Model:
         evidence: Iterable[tuple[Evidence, ...]] = repeat(())
         if explain:
             evidence = _evidence(classifier, texts, order[:, 0], issues)
-        names, chances = classifier.labels, np.take_along_axis(probabilities, order, axis=1)
-        for ranks, row, shown in zip(order.tolist(), chances.tolist(), evidence, strict=False):
+        names = np.array(classifier.labels, dtype=object)[order].tolist()
+        chances = np.take_along_axis(probabilities, order, axis=1).tolist()
+        for labels, row, shown in zip(names, chances, evidence, strict=False):
             yield Verdict(
-                label=names[ranks[0]] if row[0] >= classifier.abstain_below else None,
+                label=labels[0] if row[0] >= classifier.abstain_below else None,
                 probability=row[0],
-                ranking=tuple(zip([names[i] for i in ranks], row, strict=True)),
+                ranking=tuple(zip(labels, row, strict=True)),
                 evidence=shown,
             )
 
@@ -278,7 +279,7 @@ def _evidence(
 ) -> Iterator[tuple[Evidence, ...]]:
     """For each issue the terms in its problem and measures, heaviest first."""
     vocabulary = classifier.vectorizer.vocabulary
-    found, _ = texts.find(vocabulary)
+    found = texts.find(vocabulary)
     weights, known = classifier.evidence(texts, labels)
     starts = {FIELDS.index("problem"): [i.problem.start for i in issues],
               FIELDS.index("measures"): [i.measures.start for i in issues]}

@@ -45,6 +45,10 @@ class Taxonomy:
     statuses: tuple[Label, ...]
     source: str
 
+    def __hash__(self) -> int:
+        # It is looked up for every segment, and its labels are what its source says.
+        return hash(self.source)
+
     @cached_property
     def category_names(self) -> tuple[str, ...]:
         return tuple(label.name for label in self.categories)
