@@ -98,7 +98,7 @@ class LinearClassifier:
         out = np.tile(self.bias, (texts.segments, 1))
         for part in self.vectorizer.parts(texts):
             if len(part.segment):
-                products = self.weights[part.column].astype(np.float64)
+                products = self.weights.take(part.column, axis=0).astype(np.float64)
                 products *= part.value[:, None]
                 first = heads(part.segment)
                 out[part.segment[first]] += np.add.reduceat(products, first)

@@ -10,9 +10,11 @@ vocabulary turns into indexes, and sorting the indexes counts them.
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from operator import lt
 from string import ascii_letters, digits
 from typing import Any
 
@@ -139,40 +141,33 @@ class Texts:
         self._counted: dict[tuple[str, ...], Counted] = {}
 
     @cached_property
-    def _keyed(self) -> tuple[Found, Found]:
-        """Every word by its id, and every pair by its key: 16 bits for each character."""
+    def _keyed(self) -> Found:
+        """Every word and then every pair, `term` being its key: see `Vocabulary`."""
         codes = self._codes
         tokens = lexicon().cut(codes)
         han = (codes >= 0x3400) & (codes <= 0x9FFF)
         pair = np.flatnonzero(han[:-1] & han[1:])
-        keys = codes[pair].astype(np.int64) << 16 | codes[pair + 1]
-        return (
-            self._occurrences(tokens.ids, tokens.starts, tokens.ends),
-            self._occurrences(keys, pair, pair + 2),
+        start = np.append(tokens.starts, pair)
+        return Found(
+            term=np.append(tokens.ids, _pair_keys(codes[pair], codes[pair + 1])),
+            text=self._owner[start],
+            start=start,
+            end=np.append(tokens.ends, pair + 2),
         )
-
-    def _occurrences(self, term: Ints, start: Ints, end: Ints) -> Found:
-        return Found(term=term, text=self._owner[start], start=start, end=end)
 
     def find(self, vocabulary: Vocabulary) -> Found:
         """Occurrences of the vocabulary's terms, words first."""
         if self._vocabulary is not vocabulary:
             self._vocabulary = vocabulary
             self._counted.clear()
-            words, pairs = self._keyed
-            terms = vocabulary.words(words.term), vocabulary.pairs(pairs.term)
-            known = [np.flatnonzero(term >= 0) for term in terms]
-
-            def both(name: str) -> Ints:
-                return np.concatenate(
-                    [getattr(words, name)[known[0]], getattr(pairs, name)[known[1]]]
-                )
-
+            every = self._keyed
+            term = vocabulary.indexes(every.term)
+            known = np.flatnonzero(term >= 0)
             self._found = Found(
-                term=np.concatenate([term[k] for term, k in zip(terms, known, strict=True)]),
-                text=both("text"),
-                start=both("start"),
-                end=both("end"),
+                term=term[known],
+                text=every.text[known],
+                start=every.start[known],
+                end=every.end[known],
             )
         return self._found
 
@@ -186,15 +181,12 @@ class Texts:
 
     def vocabulary(self) -> Vocabulary:
         """Every term of these texts."""
-        text = string(self._codes)
-        terms = []
-        for keyed, mark in zip(self._keyed, ("", PAIR), strict=True):
-            _, first = np.unique(keyed.term, return_index=True)
-            for start, end in zip(keyed.start[first], keyed.end[first], strict=True):
-                term = _term(text[start:end])
-                if term:
-                    terms.append(mark + term)
-        return Vocabulary(sorted(terms))
+        text, every = string(self._codes), self._keyed
+        keys, first = np.unique(every.term, return_index=True)
+        marks = np.where(keys >= _PAIRS_FROM, PAIR, "").tolist()
+        spans = zip(marks, every.start[first].tolist(), every.end[first].tolist(), strict=True)
+        terms = [_term(mark, text[start:end]) for mark, start, end in spans]
+        return Vocabulary(sorted(filter(None, terms)))
 
     def place(self, text: int, start: int, end: int) -> tuple[int, int]:
         """Where a span of `Found` lies in the text of its field as given."""
@@ -210,74 +202,85 @@ def _joined(texts: Sequence[str]) -> tuple[Codes, Ints]:
     return code_points("".join([text + "\n" for text in texts])), np.append(0, ends[:-1])
 
 
-def _term(token: str) -> str:
-    """The word that a token stands for: numbers and Latin runs by their class; "" for none."""
+def _pair_keys(first: Codes, second: Codes) -> Ints:
+    return first.astype(np.int64) << 16 | second
+
+
+# Every key of a pair is larger, every key of a word smaller.
+_PAIRS_FROM = 0x3400 << 16
+
+
+def _term(mark: str, token: str) -> str:
+    """The term that a token stands for: numbers and Latin runs by their class; "" for none."""
     if token.isascii():
         return "0" if "0" in token else "a" if "a" in token else ""
-    return token if re.search(r"\w", token) else ""
+    return mark + token if re.search(r"\w", token) else ""
 
 
 class Vocabulary:
-    """Terms, sorted, and where each stands among them."""
+    """Terms, sorted, and where each stands among them.
+
+    The key of a word is its id in the lexicon, that of a pair its characters, 16 bits each.
+    ValueError for terms that are not sorted or are none.
+    """
 
     def __init__(self, terms: Sequence[str]) -> None:
         self.terms = tuple(terms)
+        if not all(map(lt, self.terms, self.terms[1:])):
+            raise ValueError("the terms are not sorted")
+        pairs = bisect(self.terms, PAIR + chr(0x10FFFF))
+        self._words = self.terms[pairs:]
+        self._pairs = code_points("".join(self.terms[:pairs]))
+        if len(self._pairs) != 3 * pairs or (self._pairs[::3] != ord(PAIR)).any():
+            raise ValueError("a pair is not two characters")
 
-    def words(self, ids: Ints) -> Ints:
-        """Indexes of words by their ids in the lexicon; -1 for other words."""
-        return self._of_word[np.minimum(ids, len(self._of_word) - 1)]
-
-    @cached_property
-    def _of_word(self) -> Ints:
-        places = [i for i, term in enumerate(self.terms) if not term.startswith(PAIR)]
-        ids = lexicon().ids([self.terms[i] for i in places])
-        table = np.full(max(lexicon().size, int(ids.max(initial=0)) + 1) + 1, -1)
-        table[ids[ids >= 0]] = np.array(places, dtype=np.int64)[ids >= 0]
-        return table
-
-    def pairs(self, keys: Ints) -> Ints:
-        """Indexes of pairs by their keys; -1 for other pairs."""
-        return self._of_pair.get(keys)
+    def indexes(self, keys: Ints) -> Ints:
+        """Where the terms of these keys stand; -1 for other keys."""
+        return self._table.get(keys)
 
     @cached_property
-    def _of_pair(self) -> _Table:
-        places = [i for i, term in enumerate(self.terms) if term.startswith(PAIR)]
-        pairs = code_points("".join([self.terms[i][1:] for i in places])).astype(np.int64)
-        return _Table(pairs[::2] << 16 | pairs[1::2], np.array(places, dtype=np.int64))
+    def _table(self) -> _Table:
+        pairs = _pair_keys(self._pairs[1::3], self._pairs[2::3])
+        return _Table(np.append(pairs, lexicon().ids(self._words)))
 
 
 class _Table:
-    """A hash table from distinct 32-bit keys, none of them 0, to indexes; -1 for other keys."""
+    """A hash table from distinct keys, of 32 bits and none of them 0, to their positions.
 
-    def __init__(self, keys: Ints, indexes: Ints) -> None:
+    A cell holds key << 31 | position, or 0.
+    """
+
+    def __init__(self, keys: Ints) -> None:
         # A quarter full at most: nearly every search then ends where it begins.
-        self._shift = 32 - max(2, len(keys) * 2).bit_length() - 1
-        size = (1 << 32 - self._shift) + len(keys)  # what runs over the end has room there
-        self._keys = np.zeros(size, dtype=np.int64)
-        self._indexes = np.full(size, -1)
+        self._shift = 31 - max(2, len(keys) * 2).bit_length()
+        # What runs over the end has room behind it.
+        self._cells = np.zeros((1 << 32 - self._shift) + len(keys) + 1, dtype=np.int64)
+        cells = keys << 31 | np.arange(len(keys))
         slots = self._slots(keys)
-        while len(keys):
-            free = np.flatnonzero(self._keys[slots] == 0)
-            self._keys[slots[free]] = keys[free]
-            placed = self._keys[slots] == keys
-            self._indexes[slots[placed]] = indexes[placed]
-            keys, indexes, slots = keys[~placed], indexes[~placed], slots[~placed] + 1
+        while len(cells):
+            free = np.flatnonzero(self._cells[slots] == 0)
+            self._cells[slots[free]] = cells[free]
+            rest = np.flatnonzero(self._cells[slots] != cells)
+            cells, slots = cells[rest], slots[rest] + 1
 
     def _slots(self, keys: Ints) -> Ints:
         # Fibonacci hashing (Knuth, volume 3, 6.4).
         return (keys * 0x9E3779B1 & 0xFFFFFFFF) >> self._shift
 
     def get(self, keys: Ints) -> Ints:
+        """The position of each key, -1 for one that is not there."""
         slots = self._slots(keys)
-        found = self._keys[slots]
-        result = np.where(found == keys, self._indexes[slots], -1)
-        rest = np.flatnonzero((found != keys) & (found != 0))
+        cells = self._cells[slots]
+        differ = cells >> 31 != keys
+        result = cells & 0x7FFFFFFF
+        result[differ] = -1
+        rest = np.flatnonzero(differ & (cells != 0))
         while len(rest):
             slots[rest] += 1
-            found = self._keys[slots[rest]]
-            same = found == keys[rest]
-            result[rest[same]] = self._indexes[slots[rest[same]]]
-            rest = rest[~same & (found != 0)]
+            cells = self._cells[slots[rest]]
+            same = cells >> 31 == keys[rest]
+            result[rest[same]] = cells[same] & 0x7FFFFFFF
+            rest = rest[~same & (cells != 0)]
         return result
 
 

@@ -13,6 +13,7 @@ milliseconds. `scripts/compile_dictionary.py` makes the arrays:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import count as count_from
@@ -72,7 +73,7 @@ class Lexicon:
         table[[ord(char) for char in _OTHERS]] = True
         return table
 
-    def ids(self, words: list[str]) -> Ints:
+    def ids(self, words: Sequence[str]) -> Ints:
         """The id that each of `words` has as a token; -1 for what can be none."""
         codes = code_points("".join([word + "\n" for word in words]))
         ends = np.flatnonzero(codes == 10)

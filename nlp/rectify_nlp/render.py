@@ -12,14 +12,16 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rectify_nlp.evaluation import Result as Evaluated
 from rectify_nlp.model import TASKS, Model
 from rectify_nlp.splitting import Split
 from rectify_nlp.types import Evidence, Failure, Finding, Notice, Report, Segment, Verdict
+
+if TYPE_CHECKING:  # no part of a prediction
+    from rectify_nlp.evaluation import Result as Evaluated
 
 FORMATS = ("table", "json", "jsonl", "csv")
 COLUMNS = (
