@@ -25,15 +25,19 @@ _WINDOW = 512
 def frequencies() -> tuple[dict[str, int], int]:
     """Words that folded text can hold, with their frequencies, and the sum over all words."""
     words: dict[str, int] = {}
+    total = 0  # jieba counts a word that stands twice twice
     with jieba.get_dict_file() as file:
         for line in file.read().decode().splitlines():
             word, frequency, *_ = line.split(" ")
             words[word] = int(frequency)
+            total += int(frequency)
     han = re.compile(f"[{HAN}]+")
-    return {w: n for w, n in words.items() if n and han.fullmatch(w)}, sum(words.values())
+    return {w: n for w, n in words.items() if n and han.fullmatch(w)}, total
 
 
-def cells(words: dict[str, int], weight: dict[int, int], label: dict[str, int]) -> NDArray[np.int64]:
+def cells(
+    words: dict[str, int], weight: dict[int, int], label: dict[str, int]
+) -> NDArray[np.int64]:
     """A double array: the child of a cell by a character lies at its base plus the label.
 
     Every inner cell has a base of its own, so a cell's label tells its parent.

@@ -18,7 +18,7 @@ ORDER = (
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
     "status", "wording", "heads", "outline", "roles", "cautions", "splitting",
-    "features", "evaluation", "classifier", "model", "training", "batch", "render",
+    "lexicon", "features", "evaluation", "classifier", "model", "training", "batch", "render",
     "labelling", "spark", "web", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.

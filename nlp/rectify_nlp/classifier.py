@@ -123,7 +123,7 @@ class LinearClassifier:
             place = np.minimum(np.searchsorted(entry, occurrence), len(entry) - 1)
             if len(entry):
                 read &= entry[place] == occurrence
-                weight[read] += (share / part.count)[place[read]] / self.temperature
+                weight[read] += (share / part.times)[place[read]] / self.temperature
                 known |= read
         return weight, known
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import lt
 from string import ascii_letters, digits
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +78,7 @@ def normalise(text: str) -> str:
     return string(replaced(code_points(text), _normal_forms()))
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """Occurrences of terms: which term, in which text, from where to where in it.
 
     `text` counts fields: 3 * segment + position in `FIELDS`.
@@ -91,13 +90,12 @@ class Found:
     end: Ints
 
 
-@dataclass(frozen=True)
-class Counted:
+class Counted(NamedTuple):
     """How often a term occurs in a segment's fields; sorted by segment and term."""
 
     segment: Ints
     term: Ints
-    count: Ints
+    times: Ints
 
 
 def _count(found: Found, fields: tuple[str, ...], terms: int) -> Counted:
@@ -284,15 +282,14 @@ class _Table:
         return result
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """What one block says: an entry for each known term of each segment, in that order."""
 
     block: Block
     segment: Ints
     term: Ints
     column: Ints
-    count: Ints
+    times: Ints
     value: Floats
 
 
@@ -340,12 +337,12 @@ class Vectorizer:
             counted = texts.count(self.vocabulary, block.fields)
             column = column_of[counted.term]
             known = np.flatnonzero(column >= 0)
-            segment, column, count = counted.segment[known], column[known], counted.count[known]
-            value = (1.0 + np.log(count)) * self.idf[column]
+            segment, column, times = counted.segment[known], column[known], counted.times[known]
+            value = (1.0 + np.log(times)) * self.idf[column]
             length = np.sqrt(np.bincount(segment, value * value, texts.segments))
             with np.errstate(divide="ignore"):
                 value *= (block.weight / length)[segment]
-            yield Part(block, segment, counted.term[known], column, count, value)
+            yield Part(block, segment, counted.term[known], column, times, value)
 
 
 class Counts:
@@ -367,7 +364,10 @@ class Counts:
             read = np.where(pair[counted.term], block.pairs, block.words)
             self._matrices.append(
                 csr_matrix(
-                    (counted.count[read].astype(float), (counted.segment[read], counted.term[read])),
+                    (
+                        counted.times[read].astype(float),
+                        (counted.segment[read], counted.term[read]),
+                    ),
                     shape=(len(segments), len(pair)),
                 )
             )

@@ -58,7 +58,9 @@ def replaced(codes: Codes, table: Codes) -> Codes:
     Several times as fast as `str.translate`.
     """
     basic = table.take(codes, mode="clip")
-    return np.where(codes < len(table), basic, codes) if codes.max(initial=0) >= len(table) else basic
+    return (
+        np.where(codes < len(table), basic, codes) if codes.max(initial=0) >= len(table) else basic
+    )
 
 
 def replacements(pairs: Mapping[int, int]) -> Codes:

@@ -14,11 +14,11 @@ milliseconds. `scripts/compile_dictionary.py` makes the arrays:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import count as count_from
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,7 @@ _LONG = 400
 _PIECE = 1 << 16
 
 
-@dataclass(frozen=True)
-class Tokens:
+class Tokens(NamedTuple):
     """Words and single characters in the order of the text, without gaps.
 
     `ids` below `Lexicon.size` are words of the dictionary; a character that is none is
@@ -58,6 +57,7 @@ class Lexicon:
     """The compiled dictionary; `size` is a bound of its word ids."""
 
     def __init__(self, folder: Path) -> None:
+        # Mapped: a notice touches few of its pages.
         self._cells = np.load(folder / "cells.npy", mmap_mode="r").view(np.ndarray)
         self._weights = np.load(folder / "weights.npy")
         characters = np.load(folder / "characters.npy")
@@ -77,19 +77,23 @@ class Lexicon:
         """The id that each of `words` has as a token; -1 for what can be none."""
         codes = code_points("".join([word + "\n" for word in words]))
         ends = np.flatnonzero(codes == 10)
-        starts = np.concatenate([[0], ends[:-1] + 1])
+        starts = np.append(0, ends[:-1] + 1)[: len(ends)]
         labels = self._labels[np.minimum(codes, 0xFFFF)]
-        cells = np.zeros(len(words), dtype=np.int64)
-        places = np.zeros(len(words), dtype=np.int64)
-        for step in range(int((ends - starts).max(initial=0))):
-            at = np.flatnonzero(starts + step < ends)
+        ids = np.where(ends - starts == 1, self.size + codes[starts].astype(np.int64), -1)
+        at = np.flatnonzero(ends > starts)
+        base = np.zeros(len(at), dtype=np.int64)
+        step = 0
+        while len(at):
             label = labels[starts[at] + step]
-            places[at] = (cells[at] >> 32 if step else 0) + label
-            found = self._cells[places[at]]
-            cells[at] = np.where((found & 0xFFFF) == label, found, self._cells[-1])
-        known = cells >> 16 & 0xFFFF != 0
-        single = ends - starts == 1
-        return np.where(known, places, np.where(single, self.size + codes[starts], -1))
+            slot = base + label
+            cell = self._cells[slot]
+            same = (cell & 0xFFFF == label) & (label > 0)
+            word = same & (starts[at] + step + 1 == ends[at]) & (cell >> 16 & 0xFFFF != 0)
+            ids[at[word]] = slot[word]
+            more = np.flatnonzero(same & (starts[at] + step + 1 < ends[at]))
+            at, base = at[more], cell[more] >> 32
+            step += 1
+        return ids
 
     def cut(self, codes: Codes) -> Tokens:
         """The words of a normalised text, as jieba cuts them.

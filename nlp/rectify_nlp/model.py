@@ -31,7 +31,17 @@ from numpy.typing import NDArray
 
 from rectify_nlp.classifier import LinearClassifier, softmax
 from rectify_nlp.errors import LabelsError, ModelError, OutputError
-from rectify_nlp.features import FIELDS, MASK, PAIR, Block, Fields, Floats, Texts, Vectorizer, Vocabulary
+from rectify_nlp.features import (
+    FIELDS,
+    MASK,
+    PAIR,
+    Block,
+    Fields,
+    Floats,
+    Texts,
+    Vectorizer,
+    Vocabulary,
+)
 from rectify_nlp.lexicon import Ints
 from rectify_nlp.resources import resource
 from rectify_nlp.splitting import split
@@ -82,9 +92,7 @@ class Model:
 
     def judge(self, issues: Sequence[Issue], *, explain: bool = False) -> list[Finding]:
         """A finding for each issue, in order."""
-        return [
-            finding for chunk in _chunks(issues) for finding in self._findings(chunk, explain)
-        ]
+        return [finding for chunk in _chunks(issues) for finding in self._findings(chunk, explain)]
 
     def probabilities(self, issues: Sequence[Issue]) -> dict[str, Floats]:
         """Calibrated probabilities for each task: a row an issue, a column a label.
@@ -105,7 +113,9 @@ class Model:
     def _findings(self, issues: Sequence[Issue], explain: bool) -> Iterator[Finding]:
         texts = _texts(issues)
         probabilities = self._probabilities(texts)
-        verdicts = [self._verdicts(task, probabilities[task], issues, texts, explain) for task in TASKS]
+        verdicts = [
+            self._verdicts(task, probabilities[task], issues, texts, explain) for task in TASKS
+        ]
         for issue, category, status in zip(issues, *verdicts, strict=True):
             yield Finding(
                 issue=issue,
@@ -140,7 +150,9 @@ class Model:
         """The folder's files by name, model.json last."""
         described: dict[str, Any] = {}
         files: dict[str, bytes] = {}
-        terms = sorted({term for c in self.classifiers.values() for _, term in c.vectorizer.columns()})
+        terms = sorted(
+            {term for c in self.classifiers.values() for _, term in c.vectorizer.columns()}
+        )
         index = {term: i for i, term in enumerate(terms)}
         files["terms.txt"] = "".join([term + "\n" for term in terms]).encode()
         for task, classifier in self.classifiers.items():
@@ -281,8 +293,10 @@ def _evidence(
     vocabulary = classifier.vectorizer.vocabulary
     found = texts.find(vocabulary)
     weights, known = classifier.evidence(texts, labels)
-    starts = {FIELDS.index("problem"): [i.problem.start for i in issues],
-              FIELDS.index("measures"): [i.measures.start for i in issues]}
+    starts = {
+        FIELDS.index("problem"): [i.problem.start for i in issues],
+        FIELDS.index("measures"): [i.measures.start for i in issues],
+    }
     by_issue: list[list[Evidence]] = [[] for _ in issues]
     for i in np.flatnonzero(known).tolist():
         segment, field = divmod(int(found.text[i]), len(FIELDS))
@@ -358,7 +372,7 @@ def _npy(array: NDArray[Any]) -> bytes:
 def _array(path: Path, content: bytes) -> Any:
     try:
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (OSError, ValueError, TypeError, EOFError, SyntaxError) as error:
+    except Exception as error:  # whatever comes of a header that is none
         raise ModelError(f"{path}: not readable ({error})") from error
     kind = "<i4" if path.name.endswith("columns.npy") else "<f4"
     if array.dtype != np.dtype(kind) or not np.isfinite(array).all():
@@ -373,8 +387,8 @@ def _classifier(
         Block(
             name=str(b["name"]),
             fields=tuple(FIELDS[FIELDS.index(f)] for f in b["fields"]),
-            words=bool(b["words"]),
-            pairs=bool(b["pairs"]),
+            words=bool((False, True).index(b["words"])),
+            pairs=bool((False, True).index(b["pairs"])),
             weight=float(b["weight"]),
         )
         for b in described["blocks"]
