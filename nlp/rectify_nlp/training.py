@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rectify_nlp.classifier import Floats, LinearClassifier, Settings, softmax
+from rectify_nlp.classifier import LinearClassifier, Settings, softmax
 from rectify_nlp.errors import LabelsError
 from rectify_nlp.evaluation import Outcomes, Result, accuracy, assess, calibration_error
-from rectify_nlp.features import Block, Counts, Fields, Texts
+from rectify_nlp.features import Block, Counts, Fields, Floats, Texts
 from rectify_nlp.model import TASKS, Model, readable
 from rectify_nlp.splitting import segment
 from rectify_nlp.taxonomy import Taxonomy, digest
