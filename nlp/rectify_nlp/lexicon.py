@@ -78,7 +78,7 @@ class Lexicon:
         codes = code_points("".join([word + "\n" for word in words]))
         ends = np.flatnonzero(codes == 10)
         starts = np.append(0, ends[:-1] + 1)[: len(ends)]
-        labels = self._labels[np.minimum(codes, 0xFFFF)]
+        labels = self._labels.take(codes, mode="clip")
         ids = np.where(ends - starts == 1, self.size + codes[starts].astype(np.int64), -1)
         at = np.flatnonzero(ends > starts)
         base = np.zeros(len(at), dtype=np.int64)
@@ -101,7 +101,7 @@ class Lexicon:
         A run of digits and Latin letters is one token, with the id of "0" if it holds a
         digit, else of "a".
         """
-        in_run = self._in_run[np.minimum(codes, 0xFFFF)]
+        in_run = self._in_run.take(codes, mode="clip")
         breaks = np.append(np.flatnonzero(~in_run), len(codes) - 1) + 1
         bounds = breaks[np.searchsorted(breaks, np.arange(_PIECE, len(codes), _PIECE))]
         starts, ids = [], []
@@ -142,18 +142,19 @@ class Lexicon:
         together = np.cumsum(np.bincount(to_end[~long])).tolist()
         one_by_one = range(len(order) - int(long.sum()), len(order) + 1)
 
-        begin, stop, ids, weight, groups = self._candidates(codes, in_run, order)
+        stop, ids, sums, groups = self._candidates(codes, in_run, order)
         best = np.zeros(len(codes) + 1)
         for low, high in pairwise([*together, *one_by_one]):
             part = slice(groups[low], groups[high])
-            best[order[low:high]] = np.maximum.reduceat(
-                weight[part] + best[stop[part]], groups[low:high] - groups[low]
-            )
-        chosen = np.flatnonzero(weight + best[stop] == best[begin])
+            sums[part] += best[stop[part]]
+            best[order[low:high]] = np.maximum.reduceat(sums[part], groups[low:high] - groups[low])
+        words = np.diff(groups)
+        chosen = np.flatnonzero(sums == np.repeat(best[order], words))
+        begin = np.repeat(order, words)[chosen]
         id_at = self.size + codes.astype(np.int64)
-        id_at[begin[chosen]] = ids[chosen]
+        id_at[begin] = ids[chosen]
         stop_at = np.empty(len(codes), dtype=np.int64)
-        stop_at[begin[chosen]] = stop[chosen]
+        stop_at[begin] = stop[chosen]
 
         starts = ~in_run
         inside = np.append(in_run, False)
@@ -167,13 +168,13 @@ class Lexicon:
 
     def _candidates(
         self, codes: Codes, in_run: NDArray[np.bool_], order: Ints
-    ) -> tuple[Ints, Ints, Ints, NDArray[np.float64], Ints]:
-        """Start, end, id and weight of every word in the text, and where each start's begin.
+    ) -> tuple[Ints, Ints, NDArray[np.float64], Ints]:
+        """End, id and weight of every word in the text, and where those of each start begin.
 
         Starts are in `order`; words of one start run from short to long. Where none
         starts, the character stands for itself.
         """
-        labels = np.append(self._labels[np.minimum(codes, 0xFFFF)], 0)
+        labels = np.append(self._labels.take(codes, mode="clip"), 0)
         count = np.zeros(len(codes), dtype=np.int64)
         found = []
         at = np.flatnonzero(labels)
@@ -197,15 +198,15 @@ class Lexicon:
         count[alone] = 1
 
         groups = np.concatenate([[0], np.cumsum(count[order])])
-        begin, stop, ids = np.empty((3, groups[-1]), dtype=np.int64)
+        stop, ids = np.empty((2, groups[-1]), dtype=np.int64)
         weight = np.empty(groups[-1])
         free = np.empty(len(codes), dtype=np.int64)
         free[order] = groups[:-1]
         for length, at, slot, weights in found:
             row = free[at]
-            begin[row], stop[row], ids[row], weight[row] = at, at + length, slot, weights
+            stop[row], ids[row], weight[row] = at + length, slot, weights
             free[at] += 1
-        return begin, stop, ids, weight, groups
+        return stop, ids, weight, groups
 
 
 @lru_cache(maxsize=1)
