@@ -141,7 +141,9 @@ class _Splitter:
         issues = [node for node in nodes if node.role == ISSUE]
         top = self.folded[:20000]
         labelled = sum(1 for node in issues if self.roles.labelled_below(node))
-        if not issues or (len(self.grammar.foreign.findall(top)) >= 4 and labelled < 2):
+        if not issues or self.grammar.regulation.search(self.folded):
+            return False
+        if (len(self.grammar.foreign.findall(top)) >= 4) and labelled < 2:
             return False
         strong = sum(1 for node in issues if self.roles.strong(node))
         subject = len(self.grammar.subject.findall(top))
@@ -170,11 +172,13 @@ class _Splitter:
     def _issue(self, node: Node, end: int) -> Issue:
         """The issue of `node`, whose text runs to `end`."""
         problem_end, measures_start, fused = self._boundaries(node, end)
+        beside = self._beside(node, measures_start)
         measures_end, trailing = self._measures_end(measures_start, end, row=node.kind == "label")
         path = tuple(self._path(node))
         stated = (
             trailing
             or fused
+            or beside
             or self.statuses.in_sentence(self.folded, measures_start, measures_end)
             or self._stated_above(node)
         )
@@ -187,26 +191,37 @@ class _Splitter:
             stated=_original(stated, self._fold, self.text),
         )
 
+    def _beside(self, node: Node, stop: int) -> Stated | None:
+        """A status in brackets behind the title, or behind a label before the measures."""
+        stated = self.statuses.bracketed(self.folded, node.head_end, node.body)
+        for label in () if stated else self.wording.labels(node.body, stop):
+            line_end = self.folded.find("\n", label.end(), stop)
+            if label["other"] and line_end >= 0:
+                stated = stated or self.statuses.closing_brackets(
+                    self.folded, label.end(), line_end
+                )
+        return stated
+
     def _number(self, node: Node) -> Passage | None:
         if node.kind == "label":
             row = self.grammar.label.match(self.folded, node.start, node.end)
             return self._passage(*row.span("row")) if row and row["row"] else None
-        return self._passage(node.start, node.head) if node.head > node.start else None
+        return self._passage(node.start, node.mark_end) if node.mark_end > node.start else None
 
     def _boundaries(self, node: Node, end: int) -> tuple[int, int, Stated | None]:
         """End of the problem, start of the measures, and a status fused with their label."""
         folded = self.folded
         if node.kind == "clause":
-            return node.head_end, skip_blank(folded, node.head_end + 1, end), None
+            return node.head_end, skip_blank(folded, node.body + 1, end), None
         problem_end = node.head_end
-        position = node.head_end
+        position = node.body + folded.startswith(",", node.body)
         reading_problem = True
         planned = False
         while 0 <= position < end:
             start = skip_blank(folded, position, end)
             label = self.grammar.label.match(folded, start, end)
             if label is None:
-                if position == node.head_end or reading_problem:
+                if reading_problem:
                     follow = next_start(folded, start, end, SENTENCES)
                     if self._problem_goes_on(node, start, follow if follow >= 0 else end, end):
                         problem_end = follow if follow >= 0 else end
@@ -245,16 +260,18 @@ class _Splitter:
         if not sentence:
             return False
         if self.wording.only_problems:
-            return "\n" not in self.folded[node.head_end : start]
-        if node.form == "sentence" and self.wording.label_ahead(start, end):
+            return "\n" not in self.folded[node.body : start]
+        firm = node.form not in ("sentence", "labelled")
+        if not firm and self.wording.label_ahead(start, end):
             return True
-        if node.form != "sentence" and not _MEASURE_CUE.match(self.folded, follow):
+        if firm and not _MEASURE_CUE.match(self.folded, follow):
             return False  # behind a firm title, only what stands right before 一是 ...
-        same_line = "\n" not in self.folded[node.head_end : start]
+        same_line = "\n" not in self.folded[node.body : start]
         return (
             same_line
             and len(sentence) <= 160
             and self.wording.deficit(sentence)
+            and (not _HANDLING.match(sentence) or self.wording.deficit(sentence.split(",", 1)[0]))
             and not _MEASURE_CUE.match(sentence)
             and not self.wording.positive(sentence)
             and not self.wording.deeds(sentence)
@@ -270,6 +287,9 @@ class _Splitter:
         if end - start > 400:
             position = next_start(folded, end - 400, end)
         stop, stated = end, None
+        closing = self.statuses.closing_brackets(folded, start, end)
+        if closing:
+            return closing.masked[0], closing
         while 0 <= position < end:
             label = self.grammar.label.match(folded, position, end)
             if label and (row or self._only_labels(position, end)):
@@ -341,7 +361,10 @@ class _Splitter:
         hint = []
         if is_traditional(self.text) and not can_simplify():
             hint = ["traditional characters: pip install 'rectify-nlp[hant]' reads them better"]
-        totals = stated_totals(self.folded, self.taxonomy)
+        # Between the first issue and the closing lines, counts are those of single issues.
+        first = next(node.start for node in nodes if node.role == ISSUE)
+        around = self.folded[:first] + "\n" + self.folded[nodes[-1].end :]
+        totals = stated_totals(around, self.taxonomy)
         statuses = [issue.stated.status if issue.stated else None for issue in issues]
         places = cautions(self.roles, nodes, issues, self._line)
         return (*hint, *compare_totals(totals, statuses), *places)
@@ -355,6 +378,7 @@ _SIGNATURE = re.compile(
     r"(?:中共|中国共产党).{2,40}(?:党组|委员会|党委|党工委|总支部|支部)"
     r"|(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日"
 )
+_HANDLING = re.compile(r"[对将把]")
 _MEASURE_CUE = re.compile(
     r"(?:一是|首先|第一|针对|对此|(?:该|此|本)(?:项)?问题|目前|截至|下一?步|已|经|20[0-9]{2}年[0-9]{1,2}月|[(\[]?[0-9一]{1,2}[)\].、])"
 )
