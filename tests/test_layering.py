@@ -17,7 +17,7 @@ ORDER = (
     "version", "errors", "types", "resources", "taxonomy", "folding", "grammar", "decoding",
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
-    "status", "wording", "heads", "outline", "roles", "cautions", "splitting",
+    "status", "wording", "heads", "markers", "outline", "roles", "cautions", "splitting",
     "features", "evaluation", "classifier", "model", "training", "batch", "render",
     "labelling", "spark", "web", "cli",
 )
