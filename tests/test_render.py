@@ -23,25 +23,23 @@ from rectify_nlp import (
     read,
     rows,
 )
+from rectify_nlp.cards import model_card, model_lines
 from rectify_nlp.render import (
     COLUMNS,
     FORMATS,
     Layout,
-    clean,
     csv_columns,
     csv_lines,
     failure_row,
     lines,
-    model_card,
-    model_lines,
     report_record,
     segment_lines,
-    split_lines,
     table,
     to_json_line,
-    trace_lines,
 )
+from rectify_nlp.rows import clean
 from rectify_nlp.splitting import split
+from rectify_nlp.terminal import split_lines, trace_lines
 
 # DESIGN section 5.
 FIELDS = [

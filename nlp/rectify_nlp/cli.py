@@ -154,8 +154,8 @@ def split(
 ) -> None:
     """Show what was read of a notice and where it was cut; no model involved."""
     from rectify_nlp.reading import read
-    from rectify_nlp.render import split_lines, trace_lines
     from rectify_nlp.splitting import split as cut
+    from rectify_nlp.terminal import split_lines, trace_lines
 
     notice = read(source, limits=_limits(max_size, max_memory, max_seconds))
     parts = cut(notice)
@@ -174,7 +174,7 @@ def train(
     taxonomy: Annotated[Path | None, typer.Option(help="taxonomy.toml to use instead.")] = None,
 ) -> None:
     """Learn a model from labelled segments (those that come with the package by default)."""
-    from rectify_nlp.render import model_card
+    from rectify_nlp.cards import model_card
     from rectify_nlp.training import train as learn
 
     learned = learn(*_labelled(labels, taxonomy))
@@ -192,7 +192,8 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON.")] = False,
 ) -> None:
     """Judge the training on notices left out, or (--model) a finished model on given labels."""
-    from rectify_nlp.render import result_lines, to_json_line
+    from rectify_nlp.cards import result_lines
+    from rectify_nlp.render import to_json_line
     from rectify_nlp.training import evaluate as judge
     from rectify_nlp.training import evaluate_model
 
@@ -214,7 +215,7 @@ def inspect(
     terms: Annotated[int, typer.Option(min=0, help="Strongest terms to show for each label.")] = 12,
 ) -> None:
     """Verify a model and show its card and the strongest terms of each label."""
-    from rectify_nlp.render import model_lines
+    from rectify_nlp.cards import model_lines
 
     _print(model_lines(Model.load(model), terms))
 
