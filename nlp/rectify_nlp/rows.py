@@ -143,7 +143,7 @@ def to_json_line(record: Mapping[str, Any]) -> str:
 
 
 def report_record(report: Report, *, explain: bool = False) -> Row:
-    """A whole report as one JSON value: what the notice is, warnings, issues."""
+    """A whole report as one JSON value: what the notice is, warnings, its totals, issues."""
     notice = report.notice
     return {
         "source": notice.source,
@@ -156,6 +156,10 @@ def report_record(report: Report, *, explain: bool = False) -> Row:
         "sha256": notice.sha256,
         "model": report.model,
         "warnings": list(report.warnings),
+        "stated_totals": {
+            "issues": report.totals.issues,
+            "by_status": dict(report.totals.by_status),
+        },
         "issues": rows(report, explain=explain),
     }
 

@@ -22,7 +22,7 @@ from rectify_nlp.outline import Node, outline
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy
-from rectify_nlp.types import Issue, Notice, Passage, Stated
+from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
 from rectify_nlp.wording import SENTENCES, Wording, next_start, skip_blank
 
 
@@ -38,9 +38,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Issues of a notice in the order of the text, warnings, and the role of every node."""
+    """Issues in the order of the text, stated totals, warnings, and the role of every node."""
 
     issues: tuple[Issue, ...]
+    totals: Totals
     warnings: tuple[str, ...]
     trace: tuple[Line, ...]
 
@@ -107,7 +108,9 @@ class _Splitter:
         trace = tuple(
             Line(start=n.start, end=n.head_end, role=n.role, reason=n.reason) for n in nodes
         )
-        return Split(issues=issues, warnings=self._warnings(issues, nodes), trace=trace)
+        totals = self._totals(nodes)
+        warnings = self._warnings(issues, nodes, totals)
+        return Split(issues=issues, totals=totals, warnings=warnings, trace=trace)
 
     def _nodes(self, stop: int, *, unnumbered: bool) -> list[Node]:
         """All nodes in the order of the text, each with its role."""
@@ -350,7 +353,18 @@ class _Splitter:
 
     # -- warnings --------------------------------------------------------------------
 
-    def _warnings(self, issues: tuple[Issue, ...], nodes: list[Node]) -> tuple[str, ...]:
+    def _totals(self, nodes: list[Node]) -> Totals:
+        """What the notice counts before its first issue and in its closing lines.
+
+        Between them, counts are those of single issues.
+        """
+        first = next((node.start for node in nodes if node.role == ISSUE), len(self.folded))
+        closing = self.folded[nodes[-1].end :] if nodes else ""
+        return stated_totals(self.folded[:first] + "\n" + closing, self.taxonomy)
+
+    def _warnings(
+        self, issues: tuple[Issue, ...], nodes: list[Node], totals: Totals
+    ) -> tuple[str, ...]:
         if not issues:
             about = self.grammar.subject.search(self.folded) is not None
             return (
@@ -361,10 +375,6 @@ class _Splitter:
         hint = []
         if is_traditional(self.text) and not can_simplify():
             hint = ["traditional characters: pip install 'rectify-nlp[hant]' reads them better"]
-        # Between the first issue and the closing lines, counts are those of single issues.
-        first = next(node.start for node in nodes if node.role == ISSUE)
-        around = self.folded[:first] + "\n" + self.folded[nodes[-1].end :]
-        totals = stated_totals(around, self.taxonomy)
         statuses = [issue.stated.status if issue.stated else None for issue in issues]
         places = cautions(self.roles, nodes, issues, self._line)
         return (*hint, *compare_totals(totals, statuses), *places)

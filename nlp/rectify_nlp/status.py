@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from rectify_nlp.grammar import Grammar
 from rectify_nlp.taxonomy import Taxonomy
-from rectify_nlp.types import Stated
+from rectify_nlp.types import Stated, Totals
 
 _NOT_REACHED = re.compile(r"(?:尚?未(?:能|全部|完全)?|没有?|尚需|仍需|待|不能|无法)$")
 _PLANNED = re.compile(
@@ -223,14 +222,6 @@ def _tight(words: str) -> str:
     return words.replace(" ", "").replace(",", ",")
 
 
-@dataclass(frozen=True)
-class Totals:
-    """Counts a notice states: issues in all, and issues by status."""
-
-    issues: int | None
-    by_status: tuple[tuple[str, int], ...]
-
-
 _COUNT = r"(?P<count>[0-9]{1,4})[ ]*+(?:个|项|条|类)"
 _TOTAL = re.compile(
     r"(?:反馈|反映|指出|提出|涉及|梳理|分解|细化|共有?|列出|查出|审计发现)[^。;:\n0-9]{0,24}?"
@@ -251,7 +242,7 @@ def stated_totals(folded: str, taxonomy: Taxonomy) -> Totals:
     total: int | None = None
     match = _TOTAL.search(folded)
     if match is None:
-        return Totals(issues=None, by_status=())
+        return Totals()
     total = int(match["count"] or match["count2"])
     # Counts by status follow the total, in the same or the next sentences.
     stretch = folded[match.end() : match.end() + 160]
