@@ -19,7 +19,7 @@ ORDER = (
     "reading",
     "status", "wording", "heads", "markers", "outline", "roles", "cautions", "splitting",
     "features", "evaluation", "classifier", "model", "rows", "training", "batch",
-    "phrases", "terminal", "cards", "ledger", "report", "render",
+    "phrases", "sheets", "terminal", "cards", "ledger", "report", "render",
     "labelling", "spark", "web", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.

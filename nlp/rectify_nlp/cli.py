@@ -18,7 +18,7 @@ import typer
 
 from rectify_nlp.errors import LabelsError, ModelError, OutputError, ReadError, RectifyError
 from rectify_nlp.model import Model
-from rectify_nlp.render import FORMATS, Layout, lines
+from rectify_nlp.render import EXPLAINED, FORMATS, Layout, pieces
 from rectify_nlp.resources import resource
 from rectify_nlp.taxonomy import Taxonomy, load_examples
 from rectify_nlp.types import Example, Limits
@@ -110,7 +110,7 @@ def predict(
     ],
     form: Annotated[
         str | None,
-        typer.Option("--format", "-f", help="table, json, jsonl or csv; table on a terminal."),
+        typer.Option("--format", "-f", help=f"{', '.join(FORMATS)}; table on a terminal."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
     model: ModelOption = None,
@@ -128,14 +128,15 @@ def predict(
     form = _format(form, output)
     if form != "table" and output is None and not sys.stdout.isatty():
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # in a pipe, whatever the console
+    explain = explain or form in EXPLAINED
     loaded = Model.load(model)
     limits = _limits(max_size, max_memory, max_seconds)
     tally = Tally(report=_say, quiet=quiet)
     found = tally.count(results(sources, loaded, explain=explain, limits=limits))
     layout = Layout(width=_width(output), colour=_colour(output), explain=explain)
     with _Writer(output) as write:
-        for line in lines(found, form, loaded, layout):
-            write(line)
+        for piece in pieces(found, form, loaded, layout):
+            write(piece)
     if tally.failed:
         raise typer.Exit(3 if tally.failed == tally.sources else 1)
 
@@ -241,6 +242,10 @@ def _format(form: str | None, output: Path | None) -> str:
         return suffix if suffix in FORMATS else "table" if on_terminal else "jsonl"
     if form not in FORMATS:
         raise typer.BadParameter(f"{form} is none of {', '.join(FORMATS)}", param_hint="--format")
+    if form == "xlsx" and output is None and sys.stdout.isatty():
+        raise typer.BadParameter(
+            "xlsx is not for a terminal; give -o FILE.xlsx or a pipe", param_hint="--format"
+        )
     return form
 
 
@@ -269,7 +274,7 @@ class _Writer:
         if self.output and not (self.output.exists() and not self.output.is_file()):
             self.partial = self.output.with_name(f".{self.output.name}.{os.getpid()}.part")
 
-    def __enter__(self) -> Callable[[str], Any]:
+    def __enter__(self) -> Callable[[str | bytes], Any]:
         if self.output is None:
             self.stream = sys.stdout
             return self._write
@@ -281,9 +286,12 @@ class _Writer:
             raise OutputError(f"{self.name}: cannot be written ({error.strerror})") from error
         return self._write
 
-    def _write(self, text: str) -> None:
+    def _write(self, piece: str | bytes) -> None:
         try:
-            self.stream.write(text)
+            if isinstance(piece, bytes):
+                self.stream.buffer.write(piece)
+            else:
+                self.stream.write(piece)
         except BrokenPipeError:
             self._no_reader()
         except OSError as error:

@@ -41,22 +41,40 @@ __all__ = [
     "to_json_line",
 ]
 
-FORMATS = ("table", "json", "jsonl", "csv")
+TEXT_FORMATS = ("table", "json", "jsonl", "csv", "html", "md")
+FORMATS = (*TEXT_FORMATS, "xlsx")
+# Formats that show the words which decided: predict with `explain=True` for them.
+EXPLAINED = ("html", "xlsx")
+
+
+def pieces(
+    found: Iterable[Result], form: str, model: Model, layout: Layout
+) -> Iterator[str] | Iterator[bytes]:
+    """Results in one of `FORMATS`, piece by piece: text as of `lines`, or bytes for xlsx."""
+    if form != "xlsx":
+        return lines(found, form, model, layout)
+    from rectify_nlp.ledger import workbook
+
+    return workbook(_told(found, explain=True), model)
+
+
+def _told(found: Iterable[Result], explain: bool) -> Iterator[Row]:
+    """A report as one record, what is no report as rows."""
+    for result in found:
+        if isinstance(result, Report):
+            yield report_record(result, explain=explain)
+        else:
+            yield from records(result, explain=explain)
 
 
 def lines(found: Iterable[Result], form: str, model: Model, layout: Layout) -> Iterator[str]:
-    """Results in one of `FORMATS`, piece by piece, each ending in a newline."""
+    """Results in one of `TEXT_FORMATS`, piece by piece, each ending in a newline."""
     if form == "csv":
         every = [record for result in found for record in records(result, layout.explain)]
         extra = list(dict.fromkeys(name for record in every for name in record))
         yield from csv_lines(every, csv_columns(model, extra))
     elif form == "json":
-        whole: list[Row] = []
-        for result in found:
-            if isinstance(result, Report):
-                whole.append(report_record(result, explain=layout.explain))
-            else:
-                whole += records(result, layout.explain)
+        whole = list(_told(found, layout.explain))
         yield json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
     elif form == "table":
         for result in found:
