@@ -19,7 +19,7 @@ ORDER = (
     "reading",
     "status", "wording", "heads", "markers", "outline", "roles", "cautions", "splitting",
     "features", "evaluation", "classifier", "model", "rows", "training", "batch",
-    "phrases", "sheets", "terminal", "cards", "ledger", "report", "render",
+    "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "labelling", "spark", "web", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.
@@ -116,4 +116,4 @@ def test_a_prediction_loads_nothing_heavy(guangzhou):
     loaded = set(done.stderr.split())
     assert len(done.stdout.splitlines()) == 17
     assert "numpy" in loaded
-    assert loaded & {"sklearn", "scipy", "joblib", "jieba", "rich"} == set()
+    assert loaded & {"sklearn", "scipy", "joblib", "jieba", "rich", "jinja2", "xlsxwriter"} == set()

@@ -26,7 +26,7 @@ from rectify_nlp import (
 from rectify_nlp.cards import model_card, model_lines
 from rectify_nlp.render import (
     COLUMNS,
-    FORMATS,
+    TEXT_FORMATS,
     Layout,
     csv_columns,
     csv_lines,
@@ -328,7 +328,7 @@ def test_clean_keeps_what_is_harmless():
     assert clean("整改\t1\n\x1b[31m红\x9b\u202e") == "整改\t1\n[31m红"
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", TEXT_FORMATS)
 def test_every_format_ends_its_lines(form, seeds, model):
     text = render(form, [*seeds, FAILURE], model)
     assert text.endswith("\n")

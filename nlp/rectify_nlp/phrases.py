@@ -101,7 +101,7 @@ def about_model(model: Model) -> list[tuple[str, str]]:
     if trained:
         authored = trained.get("by_origin", {}).get("authored", 0)
         caution = (
-            f"，其中 {authored} 个是为训练撰写的，不是公开通报；在公开通报上的效果低于下列数字"
+            f"，其中 {authored} 个是为训练撰写的，不是公开通报；在公开通报上的效果通常低于下列数字"
             if authored
             else ""
         )

@@ -82,6 +82,14 @@ def lines(found: Iterable[Result], form: str, model: Model, layout: Layout) -> I
                 yield table(result, layout) + "\n"
             else:
                 yield from segment_lines(result)
+    elif form == "html":
+        from rectify_nlp.report import page
+
+        yield page(found, model)
+    elif form == "md":
+        from rectify_nlp.markdown import markdown
+
+        yield from markdown(found, explain=layout.explain)
     else:
         for result in found:
             for record in records(result, layout.explain):
