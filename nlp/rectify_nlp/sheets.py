@@ -166,28 +166,32 @@ class Sheet:
         from xlsxwriter.utility import xl_rowcol_to_cell
 
         self.make_room()
-        cells = list(zip(self._columns, values, strict=True))
-        texts = {c.header: as_text(v) for c, v in cells if not isinstance(v, int | float | None)}
+        texts: list[str | None] = [
+            None if isinstance(value, int | float | None) else as_text(value) for value in values
+        ]
         self._sheet.set_row(self.row, self._height(texts))
-        for position, (column, value) in enumerate(cells):
+        for position, (column, value, text) in enumerate(
+            zip(self._columns, values, texts, strict=True)
+        ):
             look: str = "total" if total else column.look
-            if value is None:
-                self._sheet.write_blank(self.row, position, None, self._book.formats[look])
-            elif isinstance(value, int | float):
-                self._sheet.write_number(self.row, position, value, self._book.formats[look])
-            else:
+            if text:
                 place = f"{self.name}!{xl_rowcol_to_cell(self.row, position)}"
-                text = self._book.fitted(texts[column.header], place, column.header)
+                text = self._book.fitted(text, place, column.header)
                 look = "quoted" if text.startswith(_FORMULA) else look
                 self._sheet.write_string(self.row, position, text, self._book.formats[look])
+            elif value is None or text is not None:
+                self._sheet.write_blank(self.row, position, None, self._book.formats[look])
+            else:
+                self._sheet.write_number(self.row, position, value, self._book.formats[look])
         self.row += 1
 
-    def _height(self, texts: Mapping[str, str]) -> float:
+    def _height(self, texts: Sequence[str | None]) -> float:
         """Points that the longest of `texts` takes when wrapped; not every program works it out."""
         # In GB18030 a character has about as many bytes as it takes columns.
         lines = [
             sum(-(-len(line.encode("gb18030")) // column.width) or 1 for line in text.split("\n"))
-            for column, text in ((c, texts[c.header]) for c in self._columns if c.header in texts)
+            for column, text in zip(self._columns, texts, strict=True)
+            if text
         ]
         return min(_HIGHEST, max(lines, default=1) * _LINE + 3)
 
