@@ -94,7 +94,7 @@ class Ledger:
         self._categories = (*model.taxonomy.category_names, UNDECIDED)
         self._statuses = (*model.taxonomy.status_names, UNDECIDED)
         self._book = Book(out, "整改台账")
-        columns = _issue_columns(tones(model.taxonomy.status_names))
+        columns = issue_columns(tones(model.taxonomy.status_names))
         headers = [column.header for column in columns]
         self._about_columns = [(column.header, column.meaning) for column in columns]
         self._issues = self._book.sheet(
@@ -244,7 +244,9 @@ def _weighed(record: Row, task: str) -> str:
     return "、".join(f"{word} {weight:.2f}" for word, weight in deciding_words(record, task))
 
 
-def _issue_columns(colours: dict[str, str]) -> list[Column]:
+def issue_columns(colours: dict[str, str]) -> list[Column]:
+    """The columns of the sheet 台账; `colours` are those of the statuses."""
+
     def column(header: str, width: int, meaning: str, **look: Value) -> Column:
         return Column(header=header, width=width, meaning=meaning, **look)
 

@@ -36,21 +36,18 @@ class Block:
 
 def blocks(text: str, findings: Sequence[Finding]) -> list[Block]:
     """The whole text in blocks, issues and what stands between them, in order."""
-    spans: list[tuple[int, int, int | None]] = []
-    position = 0
-    for issue, finding in sorted(enumerate(findings), key=lambda pair: _begin(pair[1])):
-        begin, end = (max(position, place) for place in (_begin(finding), _end(finding)))
-        spans += [(position, begin, None), (begin, end, issue)]
-        position = end
-    spans.append((position, len(text), None))
+    ends: list[tuple[int, int | None]] = []
+    for position, finding in sorted(enumerate(findings), key=lambda pair: _begin(pair[1])):
+        ends += [(_begin(finding), None), (_end(finding), position)]
+    ends.append((len(text), None))
     marks = {mark for finding in findings for mark in _marks(finding)}
-    pieces = deque(_pieces(text, marks, [start for start, _, _ in spans]))
+    pieces = deque(_pieces(text, marks, [end for end, _ in ends]))
     found = []
-    for _, end, number in spans:
+    for end, issue in ends:
         inside = []
         while pieces and pieces[0][0] < end:
             inside.append(pieces.popleft()[1])
-        found.append(Block(lines=_lines(inside), issue=number))
+        found.append(Block(lines=_lines(inside), issue=issue))
     return [block for block in found if block.lines or block.issue is not None]
 
 
