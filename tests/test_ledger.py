@@ -1,6 +1,8 @@
 """The ledger read back cell by cell: what goes in comes out, as text, and nothing calculates."""
 
 import io
+import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -137,13 +139,18 @@ def test_who_must_look_and_why(model):
     assert "状态未判断：最可能是“已完成”（70%）" in cells[2]["复核原因"]
 
 
-def test_a_segment_keeps_its_other_columns(run, tmp_path, model):
-    (tmp_path / "s.jsonl").write_text('{"problem": "党费收缴不规范", "id": 7, "unit": "=甲局"}\n')
+def test_a_segment_keeps_its_other_columns(run, tmp_path):
+    given = {"problem": "党费收缴不规范", "id": 7, "unit": "=甲局", "number": 3, "source": None}
+    given |= {"error": "none", "issues": [1], "publisher": 5}
+    (tmp_path / "s.jsonl").write_text(json.dumps(given))
     done = run("predict", "s.jsonl", "-f", "xlsx", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
-    (row,) = table(openpyxl.load_workbook(io.BytesIO(done.stdout)), "台账")
-    assert row["其他字段"] == "id：7\nunit：=甲局"
-    assert (row["问题"], row["来源"]) == ("党费收缴不规范", "s.jsonl")
+    book = openpyxl.load_workbook(io.BytesIO(done.stdout))
+    (row,) = table(book, "台账")
+    assert row["其他字段"] == "id：7\nunit：=甲局\nerror：none\nissues：[1]"
+    assert (row["问题"], row["来源"]) == ("党费收缴不规范", None)
+    assert (row["编号"], row["单位"]) == ("3", "5")
+    assert len(table(book, "通报核对")) == 1
 
 
 # -- nothing calculates, nothing is lost -----------------------------------------------------
@@ -351,7 +358,6 @@ def test_a_file_and_a_pipe_get_the_same_ledger(run, tmp_path, linyi):
 
 
 def test_a_terminal_is_spared(linyi):
-    import os
     import pty
 
     master, slave = pty.openpty()
@@ -372,7 +378,16 @@ def test_a_full_disk_leaves_the_old_ledger(tmp_path, linyi):
     command = (
         f"ulimit -f 8; exec '{sys.executable}' -B -m rectify_nlp predict '{linyi}' -o out.xlsx"
     )
-    done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=tmp_path, check=False)
+    spare = tmp_path.with_name(f"{tmp_path.name}-spare")
+    spare.mkdir()
+    done = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(spare)},
+        check=False,
+    )
+    assert list(spare.iterdir()) == []
     assert done.returncode == 5
     assert done.stderr.decode().startswith("error: ledger: cannot be written (File too large)")
     assert done.stderr.count(b"\n") == 1

@@ -303,6 +303,14 @@ def test_charts_show_what_was_counted(seeds, model):
     assert found == {c: {**counts, "合计": sum(counts.values())} for c, counts in expected.items()}
 
 
+def test_segments_of_a_table_stand_together(model):
+    first, second = segments(model)
+    document = tree([first, FAILURE, second], model)
+    (chapter,) = document.xpath("//article")
+    assert len(chapter.xpath(".//div[@class='card']")) == 2
+    assert texts(chapter.xpath("dl[@class='facts']//dd")) == ["s.jsonl"]
+
+
 def test_warnings_totals_failures_and_model_are_told(seeds, model):
     found = replace(
         seeds[1],

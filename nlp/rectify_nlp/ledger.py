@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from tempfile import TemporaryFile
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
 from rectify_nlp.errors import OutputError
@@ -45,8 +46,11 @@ def workbook(records: Iterable[Row], model: Model) -> Iterator[bytes]:
     from xlsxwriter.exceptions import XlsxFileError
 
     try:
-        with TemporaryFile() as file:
-            ledger = Ledger(file, model)
+        with (
+            TemporaryDirectory(prefix="rectify-nlp-", ignore_cleanup_errors=True) as folder,
+            Path(folder, "ledger.xlsx").open("w+b") as file,
+        ):
+            ledger = Ledger(file, model, folder)
             for record in records:
                 ledger.add(record)
             ledger.close()
@@ -87,13 +91,16 @@ class _Notice:
 
 
 class Ledger:
-    """A ledger that grows record by record into `out`; `close` completes it."""
+    """A ledger that grows record by record; `close` writes it to `out`.
 
-    def __init__(self, out: IO[bytes], model: Model) -> None:
+    Until then rows are in files in `folder`.
+    """
+
+    def __init__(self, out: IO[bytes], model: Model, folder: str) -> None:
         self._model = model
         self._categories = (*model.taxonomy.category_names, UNDECIDED)
         self._statuses = (*model.taxonomy.status_names, UNDECIDED)
-        self._book = Book(out, "整改台账")
+        self._book = Book(out, "整改台账", folder)
         columns = issue_columns(tones(model.taxonomy.status_names))
         headers = [column.header for column in columns]
         self._about_columns = [(column.header, column.meaning) for column in columns]
@@ -115,25 +122,26 @@ class Ledger:
 
     def add(self, record: Row) -> None:
         """A report record with all its issues, the row of one issue, or a failure's row."""
-        if "issues" in record:
-            notice = self._noted(record)
-            notice.totals, notice.warnings = record["stated_totals"], record["warnings"]
-            for issue in record["issues"]:
-                self._add_issue(issue, notice)
-        elif "error" in record:
-            self._notices.append(_Notice(source=as_text(record["source"]), error=record["error"]))
-        else:
+        # A segment may have been given with columns of any name: look for what it always has.
+        if "problem" in record:
             source = as_text(record["source"])
             if source not in self._loose:
                 self._loose[source] = self._noted(record)
             self._add_issue(record, self._loose[source])
+        elif "issues" in record:
+            notice = self._noted(record)
+            notice.totals, notice.warnings = record["stated_totals"], record["warnings"]
+            for issue in record["issues"]:
+                self._add_issue(issue, notice)
+        else:
+            self._notices.append(_Notice(source=record["source"], error=record["error"]))
 
     def _noted(self, record: Row) -> _Notice:
         notice = _Notice(
             source=as_text(record["source"]),
             unit=_unit(record),
-            title=as_text(record["title"] or ""),
-            published=as_text(record["published"] or ""),
+            title=as_text(record["title"]),
+            published=as_text(record["published"]),
         )
         self._notices.append(notice)
         return notice
@@ -237,7 +245,7 @@ class Ledger:
 
 
 def _unit(record: Row) -> str:
-    return as_text(record["publisher"] or "").strip() or UNNAMED
+    return as_text(record["publisher"]).strip() or UNNAMED
 
 
 def _weighed(record: Row, task: str) -> str:
@@ -251,7 +259,7 @@ def issue_columns(colours: dict[str, str]) -> list[Column]:
         return Column(header=header, width=width, meaning=meaning, **look)
 
     return [
-        column("序号", 6, "在台账中的序号", look="short"),
+        column("序号", 6, "在台账中的序号", look="count"),
         column("单位", 16, "发布通报的单位"),
         column("编号", 8, "问题在通报中的编号", look="short"),
         column("问题", 34, "反馈的问题，原文"),

@@ -24,7 +24,9 @@ from rectify_nlp.types import Report
 
 __all__ = [
     "COLUMNS",
+    "EXPLAINED",
     "FORMATS",
+    "TEXT_FORMATS",
     "Layout",
     "Result",
     "Row",
@@ -32,6 +34,7 @@ __all__ = [
     "csv_lines",
     "failure_row",
     "lines",
+    "pieces",
     "records",
     "report_record",
     "row",

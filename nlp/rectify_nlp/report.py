@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -97,25 +96,22 @@ class Chapter:
 
 def page(found: Iterable[Result], model: Model) -> str:
     """One HTML page about all of `found`, which was predicted with `explain=True`."""
+    given = list(found)
     chapters: list[Chapter] = []
-    failures: list[Row] = []
-    for kind, results in groupby(found, key=_kind):
-        if kind is Failure:
-            failures += [failure_row(result) for result in results if isinstance(result, Failure)]
-        elif kind is Report:
-            chapters += [
-                _of_report(result, f"n{len(chapters) + offset}", model)
-                for offset, result in enumerate(results, 1)
-                if isinstance(result, Report)
-            ]
-        else:
-            segments = [result for result in results if isinstance(result, Segment)]
-            chapters.append(_of_segments(segments, f"n{len(chapters) + 1}", model))
+    for result in given:
+        if isinstance(result, Report):
+            chapters.append(_of_report(result, f"n{len(chapters) + 1}", model))
+    by_source: dict[str, list[Segment]] = {}
+    for result in given:
+        if isinstance(result, Segment):
+            by_source.setdefault(result.notice.source, []).append(result)
+    for source, segments in by_source.items():
+        chapters.append(_of_segments(source, segments, f"n{len(chapters) + 1}", model))
     items = [item for chapter in chapters for item in chapter.items]
     template, style = _template()
     text: str = template.render(
         chapters=chapters,
-        failures=failures,
+        failures=[failure_row(result) for result in given if isinstance(result, Failure)],
         items=items,
         in_doubt=[item for item in items if item.doubts],
         statuses=_with_undecided(model, items),
@@ -131,10 +127,6 @@ def page(found: Iterable[Result], model: Model) -> str:
         + "'; base-uri 'none'; form-action 'none'",
     )
     return clean(text).encode("utf-8", "replace").decode()
-
-
-def _kind(result: Result) -> type[Report | Segment | Failure]:
-    return type(result)
 
 
 @lru_cache(maxsize=1)
@@ -184,7 +176,7 @@ def _of_report(report: Report, anchor: str, model: Model) -> Chapter:
     )
 
 
-def _of_segments(segments: Sequence[Segment], anchor: str, model: Model) -> Chapter:
+def _of_segments(source: str, segments: Sequence[Segment], anchor: str, model: Model) -> Chapter:
     items = []
     shown = []
     for position, segment in enumerate(segments):
@@ -195,7 +187,7 @@ def _of_segments(segments: Sequence[Segment], anchor: str, model: Model) -> Chap
     return Chapter(
         anchor=anchor,
         title="已切分的问题",
-        facts=[("来源", "、".join(dict.fromkeys(segment.notice.source for segment in segments)))],
+        facts=[("来源", source)],
         warnings=(),
         totals=Totals(),
         items=items,

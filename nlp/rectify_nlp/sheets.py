@@ -48,15 +48,19 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "count": {"align": "center", "num_format": '0;-0;"·"'},
     "share": {"align": "center", "num_format": "0.0%"},
     "total": {"align": "center", "bold": True, "bg_color": "#EEF1F5"},
+    "total text": {"bold": True, "bg_color": "#EEF1F5"},
     "head": {"bold": True, "align": "center", "valign": "vcenter", "bg_color": "#DCE6F1"},
 }
 
-Value = Any  # what a cell is given: text, number, None, or something JSON can say
+Value = Any  # what a cell is given: text, None, a number, or something else that JSON can say
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """Header, width in characters, look, and the colour ("open", "mark" ...) of certain values."""
+    """Header, width in characters, look, and the colour ("open", "mark" ...) of certain values.
+
+    "count" and "share" hold numbers, the others text.
+    """
 
     header: str
     width: int
@@ -66,15 +70,16 @@ class Column:
 
 
 class Book:
-    """An Excel file written to `out`; rows go to temporary files, not to memory."""
+    """An Excel file written to `out`; rows go to files in `folder`, not to memory."""
 
-    def __init__(self, out: IO[bytes], title: str) -> None:
+    def __init__(self, out: IO[bytes], title: str, folder: str) -> None:
         from xlsxwriter import Workbook
 
         self.file = Workbook(
             out,
             {
                 "constant_memory": True,
+                "tmpdir": folder,
                 "strings_to_formulas": False,
                 "strings_to_urls": False,
                 "strings_to_numbers": False,
@@ -101,7 +106,7 @@ class Book:
                 [
                     Column(header="所在单元格", width=18),
                     Column(header="列", width=14),
-                    Column(header="段", width=6, look="short"),
+                    Column(header="段", width=6, look="count"),
                     Column(header="文本", width=110),
                 ],
             )
@@ -162,30 +167,33 @@ class Sheet:
             self._start()
 
     def append(self, values: Sequence[Value], *, total: bool = False) -> None:
-        """One row: numbers as numbers, everything else as text."""
+        """One row; what does not stand in a column of numbers is written as text."""
         from xlsxwriter.utility import xl_rowcol_to_cell
 
         self.make_room()
-        texts: list[str | None] = [
-            None if isinstance(value, int | float | None) else as_text(value) for value in values
+        texts = [
+            "" if column.look in ("count", "share") else as_text(value)
+            for column, value in zip(self._columns, values, strict=True)
         ]
         self._sheet.set_row(self.row, self._height(texts))
         for position, (column, value, text) in enumerate(
             zip(self._columns, values, texts, strict=True)
         ):
-            look: str = "total" if total else column.look
+            look: str = column.look
+            if total:
+                look = "total text" if look == "text" else "total"
             if text:
                 place = f"{self.name}!{xl_rowcol_to_cell(self.row, position)}"
-                text = self._book.fitted(text, place, column.header)
+                fitted = self._book.fitted(text, place, column.header)
                 look = "quoted" if text.startswith(_FORMULA) else look
-                self._sheet.write_string(self.row, position, text, self._book.formats[look])
-            elif value is None or text is not None:
+                self._sheet.write_string(self.row, position, fitted, self._book.formats[look])
+            elif value is None or column.look not in ("count", "share"):
                 self._sheet.write_blank(self.row, position, None, self._book.formats[look])
             else:
                 self._sheet.write_number(self.row, position, value, self._book.formats[look])
         self.row += 1
 
-    def _height(self, texts: Sequence[str | None]) -> float:
+    def _height(self, texts: Sequence[str]) -> float:
         """Points that the longest of `texts` takes when wrapped; not every program works it out."""
         # In GB18030 a character has about as many bytes as it takes columns.
         lines = [
@@ -209,7 +217,9 @@ class Sheet:
 
 
 def as_text(value: Value) -> str:
-    """Any value as text that XML can hold: a list of texts joined, other values as JSON."""
+    """Any value as text that XML can hold: "" for None, a list of texts joined, else JSON."""
+    if value is None:
+        return ""
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = " > ".join(value)
     if not isinstance(value, str):
