@@ -286,7 +286,7 @@ def issue_columns(colours: dict[str, str]) -> list[Column]:
         column(
             _DOUBT,
             9,
-            "“是”：写明的状态与文本不符，或模型没有把握",
+            "“是”：写明的状态与文本明显不符，或模型没有把握",
             look="short",
             colours={"是": "mark"},
         ),
