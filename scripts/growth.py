@@ -20,7 +20,10 @@ PIECES = (
     "下一步，党委将持续", "欢迎监督", "特此通报", "反馈问题10个", "共", "已完成", "预计", "，", "。", "：", " ", "\u3000",
     "党", "關(guān)於(yú)", "一、关于问题的整改情况。", "1.工作不到位。整改情况：开展检查。", "聚焦", "方面",
 )  # fmt: skip
-LEADS = ("", "关于巡察整改情况的通报\n根据要求，现将巡察反馈意见整改情况通报如下。\n一、整改情况\n1.")
+LEADS = (
+    "",
+    "关于巡察整改情况的通报\n根据要求，现将巡察反馈意见整改情况通报如下。\n一、整改情况\n1.",
+)
 ENDS = ("", "\n")
 SIZE = 20_000
 ROUNDS = 2
@@ -50,7 +53,9 @@ def main() -> int:
                 long = seconds(whole)
                 ratio = long / max(short, FLOOR_SECONDS)
                 if ratio > 3:
-                    print(f"{ratio:.1f} times for twice the text: {lead[:6]!r} {unit!r} * n, {long:.2f} s")
+                    print(
+                        f"{ratio:.1f} times for twice the text: {lead[:6]!r} {unit!r} * n, {long:.2f} s"
+                    )
                 worst = max(worst, (ratio, f"{unit!r} behind {len(lead)} characters"))
     print(f"worst: {worst[0]:.1f} times for twice the text, with {worst[1]}")
     return int(worst[0] > 3)
