@@ -217,7 +217,8 @@ def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]
                 None,
             )
         return None
-    if node.ordinal == 1 and stack[-1].kind == node.kind and _opens_list(wording, stack[-1]):
+    again = node.ordinal == 1 and same == [len(stack) - 1]
+    if again and _opens_list(wording, stack[-1]):
         return None  # the same numbering once more, a level below
     fitting = [i for i in same if stack[i].ordinal + 1 == node.ordinal]
     if len(fitting) > 1 and _labelled(wording, node) and not _labelled(wording, stack[fitting[-1]]):

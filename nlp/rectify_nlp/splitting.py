@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Issues in the order of the text, stated totals, warnings, and the role of every node."""
+    """Issues in the order of the text, stated totals, warnings, and the role of every line."""
 
     issues: tuple[Issue, ...]
     totals: Totals
@@ -105,12 +105,27 @@ class _Splitter:
             for node in nodes:
                 if node.role in (ISSUE, HEADING):
                     node.role, node.reason = OUTSIDE, "the text is no rectification notice"
-        trace = tuple(
-            Line(start=n.start, end=n.head_end, role=n.role, reason=n.reason) for n in nodes
-        )
+        trace = tuple(self._trace(nodes, stop))
         totals = self._totals(nodes)
         warnings = self._warnings(issues, nodes, totals)
         return Split(issues=issues, totals=totals, warnings=warnings, trace=trace)
+
+    def _trace(self, nodes: list[Node], stop: int) -> Iterator[Line]:
+        """Every node, and every line that is none, in the order of the text."""
+        found = [(node.start, node.head_end, node.role, node.reason) for node in nodes]
+        starts = {node.start for node in nodes}
+        first = nodes[0].start if nodes else stop
+        for match in _LINE.finditer(self.folded):
+            if match.start() not in starts:
+                role, reason = "text", "goes on with what stands above"
+                if match.start() >= stop:
+                    role, reason = OUTSIDE, "closing lines"
+                elif match.start() < first:
+                    role, reason = OUTSIDE, "above the first heading"
+                found.append((*match.span(), role, reason))
+        for start, end, role, reason in sorted(found):
+            low, high = self._fold.place(start), self._fold.end_place(end)
+            yield Line(start=low, end=high, role=role, reason=reason)
 
     def _nodes(self, stop: int, *, unnumbered: bool) -> list[Node]:
         """All nodes in the order of the text, each with its role."""
@@ -383,6 +398,7 @@ class _Splitter:
         return self.text.count("\n", 0, self._fold.place(position)) + 1
 
 
+_LINE = re.compile(r"[^ \n][^\n]*")
 _ITEM = re.compile(r"[一二三四五六七八九十]+、|[(][一二三四五六七八九十0-9]+[)]|[0-9]+[.、]")
 _SIGNATURE = re.compile(
     r"(?:中共|中国共产党).{2,40}(?:党组|委员会|党委|党工委|总支部|支部)"
