@@ -18,13 +18,13 @@ ORDER = (
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
     "status", "wording", "heads", "outline", "roles", "splitting",
-    "features", "evaluation", "classifier", "model", "training", "batch", "render",
-    "labelling", "spark", "web", "cli",
+    "features", "evaluation", "classifier", "model", "doubt", "training", "trials", "batch",
+    "render", "charts", "scorecard", "labelling", "spark", "web", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.
 HEAVY = {
     "sklearn", "scipy", "joblib", "threadpoolctl", "jieba", "rich", "pyarrow", "docx",
-    "pdfplumber", "lxml", "fastapi", "pyspark",
+    "pdfplumber", "lxml", "fastapi", "pyspark", "jinja2", "markupsafe",
 }
 # fmt: on
 MODULES = sorted(p.stem for p in PACKAGE.glob("*.py") if not p.stem.startswith("__"))
