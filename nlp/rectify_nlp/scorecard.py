@@ -68,6 +68,7 @@ def html(evaluation: Evaluation) -> str:
         sections=[_section(evaluation, task) for task in TASKS],
         headlines=[r for task in TASKS for r in shown(evaluation, task)],
         doubts=_of(evaluation, "doubtful"),
+        cross_validated=any(r.method == FOLDED for r in evaluation.results),
         limits=limits(evaluation),
         learning_charts=[learning_chart(points) for points in _learning(evaluation).values()],
     )
@@ -231,7 +232,7 @@ def _markdown(evaluation: Evaluation) -> Iterator[str]:
     yield ""
     yield "## Scores"
     yield ""
-    yield "95% bootstrap intervals in brackets; the signatures are below."
+    yield "95% bootstrap intervals in brackets; the signature of each line is below."
     yield ""
     rows = []
     for number, result in enumerate(evaluation.results, 1):
@@ -239,11 +240,11 @@ def _markdown(evaluation: Evaluation) -> Iterator[str]:
             scores = [_score(result, name) for name in METRICS]
             majority = result.score("accuracy").baseline
             rows.append(
-                [result.task, result.method, f"{result.segments} [{number}]"]
+                [str(number), result.task, result.method, str(result.segments)]
                 + [_interval(score) for score in scores]
                 + [f"{majority:.3f}"]
             )
-    head = ["task", "tested on", "segments", *METRICS, "majority accuracy"]
+    head = ["", "task", "tested on", "segments", *METRICS, "majority accuracy"]
     yield from _table(head, rows)
     for name, meaning in _MEANING.items():
         yield f"- {name}: {meaning}"
@@ -259,9 +260,7 @@ def _markdown(evaluation: Evaluation) -> Iterator[str]:
         )
         yield ""
         names = [score.name for score in doubts[0].scores]
-        rows = [
-            [r.method, str(r.segments), *(_interval(score) for score in r.scores)] for r in doubts
-        ]
+        rows = [[r.method, str(r.segments), *map(_interval, r.scores)] for r in doubts]
         yield from _table(["tested on", "segments", *names], rows)
     for task, points in _learning(evaluation).items():
         yield f"## Learning curve: {task}"
@@ -341,7 +340,7 @@ def _cell(text: str) -> str:
 
 
 def _interval(score: Score | None) -> str:
-    return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]" if score else ""
+    return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})" if score else ""
 
 
 def _spread(values: Sequence[float]) -> str:
