@@ -86,6 +86,13 @@ def test_every_figure_stands_in_both(evaluation, page, text):
             assert score.label in text
 
 
+def test_confusion_counts_stand_by_their_labels(text, evaluation):
+    for result in evaluation.results[:2]:
+        for label, counts in zip(result.labels, result.confusion, strict=True):
+            row = f"| {label} | " + " | ".join(str(n) if n else "" for n in counts) + " |"
+            assert (row in text) == any(counts)
+
+
 def test_the_page_needs_and_runs_nothing(page):
     parsed = Page(page)
     assert {"script", "link", "img", "iframe", "object"}.isdisjoint(parsed.tags)

@@ -189,6 +189,7 @@ def _floor(value: float) -> float:
 
 
 def _percent_ticks(low: float) -> tuple[tuple[float, str], ...]:
-    """A tick every tenth, every twentieth where there are few."""
-    step = 5 if low >= 0.7 else 10 if low >= 0.4 else 20
-    return tuple((i / 100, f"{i}%") for i in range(round(low * 100), 101, step))
+    """Ticks from `low` to 1, the fewer the wider apart."""
+    step = 5 if low >= 0.7 else 10 if low >= 0.3 else 20
+    start = -(-round(low * 100) // step) * step
+    return tuple((i / 100, f"{i}%") for i in range(start, 101, step))

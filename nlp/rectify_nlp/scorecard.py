@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,39 +46,62 @@ def write(evaluation: Evaluation, folder: Path) -> list[Path]:
 
 def html(evaluation: Evaluation) -> str:
     """A page without scripts or outside references; its policy allows its own style alone."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("rectify_nlp"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["score"] = _score
-    environment.filters["where"] = where
+    environment = _environment(autoescape=True)
     style = environment.get_template("scorecard.css").render()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    page: str = environment.get_template("scorecard.html").render(
-        style=style,
-        style_digest=digest,
-        evaluation=evaluation,
-        metrics=METRICS,
-        meaning=_MEANING,
-        english=_english(evaluation),
-        sections=[_section(evaluation, task) for task in TASKS],
-        headlines=[r for task in TASKS for r in shown(evaluation, task)],
-        doubts=_of(evaluation, "doubtful"),
-        cross_validated=any(r.method == FOLDED for r in evaluation.results),
-        limits=limits(evaluation),
-        learning_charts=[learning_chart(points) for points in _learning(evaluation).values()],
+    return str(
+        environment.get_template("scorecard.html").render(
+            _context(evaluation),
+            style=style,
+            style_digest=digest,
+            headlines=[r for task in TASKS for r in shown(evaluation, task)],
+            cross_validated=any(r.method == FOLDED for r in evaluation.results),
+            learning_charts=[learning_chart(points) for points in _learning(evaluation).values()],
+        )
     )
-    return page
 
 
 def markdown(evaluation: Evaluation) -> str:
     """The same figures as tables."""
-    return "\n".join(_markdown(evaluation)).rstrip() + "\n"
+    environment = _environment(finalize=_plain)
+    template = environment.get_template("scorecard.md")
+    return str(template.render(_context(evaluation), learning=_learning(evaluation)))
+
+
+def _environment(**options: Any) -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(  # noqa: S701  # Markdown escapes by `finalize`
+        loader=PackageLoader("rectify_nlp"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **options,
+    )
+    environment.filters["score"] = _score
+    environment.filters["where"] = where
+    return environment
+
+
+def _plain(value: Any) -> Any:
+    """`value` as text that means nothing in Markdown, inside a line or a table."""
+    if not isinstance(value, str):
+        return value
+    escaped = re.sub(r"[\\|`*_\[\]]", r"\\\g<0>", re.sub(r"\s+", " ", value))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _context(evaluation: Evaluation) -> dict[str, Any]:
+    """What both forms show."""
+    return {
+        "evaluation": evaluation,
+        "metrics": METRICS,
+        "meaning": _MEANING,
+        "english": _english(evaluation),
+        "sections": [_section(evaluation, task) for task in TASKS],
+        "doubts": _of(evaluation, "doubtful"),
+        "limits": limits(evaluation),
+    }
 
 
 def shown(evaluation: Evaluation, task: str) -> list[Result]:
@@ -100,8 +124,8 @@ def limits(evaluation: Evaluation) -> list[str]:
     found = []
     if published:
         found.append(
-            f"{published} of {segments} segments are from published notices; the others were written"
-            " for training, and figures on them are better than figures on published notices."
+            f"{published} of {segments} segments are from published notices. Most others were written"
+            " for training, and figures on such text are better than figures on published notices."
         )
         found += _gaps(evaluation)
         found.append(
@@ -133,6 +157,12 @@ def limits(evaluation: Evaluation) -> list[str]:
             "The precision of doubtful supposes that one statement in ten is false; what share"
             " of real statements is false is not known."
         )
+        if any(r.method.startswith("left out: ") for r in _of(evaluation, "doubtful")):
+            found.append(
+                "A notice left out altogether is kept from fitting the temperature too; where no"
+                " other published notice states statuses, the model is then too sure of itself"
+                " and doubts too much."
+            )
     found.append(
         "Terms show what the model goes by, not what makes a label right; a strong term may be"
         " a habit of the training text."
@@ -219,132 +249,3 @@ def _learning(evaluation: Evaluation) -> dict[str, list[Learned]]:
 
 def _score(result: Result, name: str) -> Score | None:
     return next((score for score in result.scores if score.name == name), None)
-
-
-# -- Markdown ------------------------------------------------------------------------
-
-
-def _markdown(evaluation: Evaluation) -> Iterator[str]:
-    yield "# Evaluation"
-    yield ""
-    origins = ", ".join(f"{n} {name}" for name, n in sorted(evaluation.origins.items()))
-    yield f"{_cell(evaluation.provenance)}; segments: {_cell(origins)}."
-    yield ""
-    yield "## Scores"
-    yield ""
-    yield "95% bootstrap intervals in brackets; the signature of each line is below."
-    yield ""
-    rows = []
-    for number, result in enumerate(evaluation.results, 1):
-        if result.task in TASKS:
-            scores = [_score(result, name) for name in METRICS]
-            majority = result.score("accuracy").baseline
-            rows.append(
-                [str(number), result.task, result.method, str(result.segments)]
-                + [_interval(score) for score in scores]
-                + [f"{majority:.3f}"]
-            )
-    head = ["", "task", "tested on", "segments", *METRICS, "majority accuracy"]
-    yield from _table(head, rows)
-    for name, meaning in _MEANING.items():
-        yield f"- {name}: {meaning}"
-    yield ""
-    for task in TASKS:
-        yield from _task_markdown(evaluation, task)
-    if doubts := _of(evaluation, "doubtful"):
-        yield "## Doubtful"
-        yield ""
-        yield (
-            "A stated status that the model finds very unlikely is marked. Here each segment is shown"
-            " with its own status and with each of the others; one statement in ten counts as false."
-        )
-        yield ""
-        names = [score.name for score in doubts[0].scores]
-        rows = [[r.method, str(r.segments), *map(_interval, r.scores)] for r in doubts]
-        yield from _table(["tested on", "segments", *names], rows)
-    for task, points in _learning(evaluation).items():
-        yield f"## Learning curve: {task}"
-        yield ""
-        head = ["authored notices", "segments", "published", "authored, left out"]
-        rows = [
-            [str(p.notices), f"{p.segments:.0f}", _spread(p.published), _spread(p.authored)]
-            for p in points
-        ]
-        yield from _table(head, rows)
-    yield "## Limits"
-    yield ""
-    yield from (f"- {_cell(sentence)}" for sentence in limits(evaluation))
-    yield ""
-    yield "## Signatures"
-    yield ""
-    for number, result in enumerate(evaluation.results, 1):
-        yield f"{number}. {_cell(result.signature)}"
-
-
-def _task_markdown(evaluation: Evaluation, task: str) -> Iterator[str]:
-    results, english = shown(evaluation, task), _english(evaluation)
-    yield f"## {task.capitalize()}"
-    yield ""
-    for result in results:
-        yield f"### {_cell(result.method)}"
-        yield ""
-        rows = [
-            [
-                s.label,
-                english[s.label],
-                *(f"{v:.3f}" for v in (s.precision, s.recall, s.f1)),
-                str(s.support),
-            ]
-            for s in result.by_label()
-        ]
-        yield from _table(["label", "", "precision", "recall", "F1", "support"], rows)
-        yield "Confusion (row: true, column: given):"
-        yield ""
-        rows = [
-            [label, *(str(n) if n else "" for n in counts)]
-            for label, counts in zip(result.labels, result.confusion, strict=True)
-            if any(counts)
-        ]
-        yield from _table(["", *result.labels], rows)
-        yield "Reliability:"
-        yield ""
-        rows = [
-            [str(b.segments), f"{b.probability:.3f}", f"{b.accuracy:.3f}"]
-            for b in result.reliability
-        ]
-        yield from _table(["segments", "probability claimed", "share right"], rows)
-        yield f"Answering only from a probability on (default {result.abstain_below:.2f}):"
-        yield ""
-        rows = [
-            [f"{c.threshold:.2f}", f"{c.given:.3f}", f"{c.accuracy:.3f}"] for c in result.coverage
-        ]
-        yield from _table(["threshold", "share answered", "accuracy"], rows)
-    yield f"### Strongest terms of the {task}"
-    yield ""
-    for label, terms in strongest(evaluation.classifiers[task]).items():
-        found = ", ".join(f"{term} {weight:.1f}" for term, _, weight in terms)
-        yield f"- {_cell(label)}: {_cell(found)}"
-    yield ""
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    for cells in (head, ["---"] * len(head), *rows):
-        yield "| " + " | ".join(map(_cell, cells)) + " |"
-    yield ""
-
-
-def _cell(text: str) -> str:
-    """`text` as plain text inside a Markdown table or line."""
-    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return "".join("\\" + c if c in "\\|`*_[" else c for c in plain)
-
-
-def _interval(score: Score | None) -> str:
-    return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})" if score else ""
-
-
-def _spread(values: Sequence[float]) -> str:
-    if not values:
-        return ""
-    mean = f"{sum(values) / len(values):.3f}"
-    return mean if len(values) == 1 else f"{mean} ({min(values):.3f} to {max(values):.3f})"
