@@ -17,14 +17,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from readme import filled
 from rectify_nlp import Example, Taxonomy, load_examples
-from rectify_nlp.classifier import LinearClassifier, Settings
+from rectify_nlp.classifier import Settings
 from rectify_nlp.doubt import marks
 from rectify_nlp.evaluation import RESAMPLES, SEED, macro_f1
 from rectify_nlp.features import Block, Counts
@@ -106,28 +105,14 @@ def _blocks(settings: Settings, change: Callable[[Block], Block]) -> Settings:
     return replace(settings, blocks=tuple(map(change, settings.blocks)))
 
 
-class Columns:
-    """The counted terms of every block met so far, so that none is counted twice."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
-
-    def counts(self, blocks: Sequence[Block]) -> Counts:
-        """Counts of `blocks`, equal to what counting them anew would give."""
-        for block in blocks:
-            if self._key(block) not in self.known:
-                counted = Counts(self.task.analyses, [block])
-                self.known[self._key(block)] = counted.terms[0], counted.matrices[0]
-        result = copy.copy(self.task.counts)
-        result.blocks = tuple(blocks)
-        found = [self.known[self._key(block)] for block in blocks]
-        result.terms, result.matrices = [t for t, _ in found], [m for _, m in found]
-        return result
-
-    @staticmethod
-    def _key(block: Block) -> tuple[Any, ...]:
-        return block.fields, block.words, block.chars
+def counted(task: Task, blocks: Sequence[Block]) -> Counts:
+    """Counts of `blocks`: those of `task` where no more than weights differ."""
+    weightless = [replace(b, weight=1.0) for b in blocks]
+    if weightless != [replace(b, weight=1.0) for b in task.counts.blocks]:
+        return Counts(task.analyses, blocks)
+    counts = copy.copy(task.counts)
+    counts.blocks = tuple(blocks)
+    return counts
 
 
 @dataclass(frozen=True)
@@ -161,14 +146,12 @@ def splits(task: Task) -> tuple[list[tuple[Rows, Rows]], list[tuple[Rows, Rows]]
     return published, folded
 
 
-def measure(task: Task, change: Change, parts: Sequence[tuple[Rows, Rows]]) -> Tested:
-    """Train and test with `change` on each of `parts`."""
-    changed = replace(task, settings=change.settings)
+def measure(task: Task, pick: Pick, parts: Sequence[tuple[Rows, Rows]]) -> Tested:
+    """Train on what `pick` makes of the training rows of each of `parts`, and test."""
     tested: Rows = []
     logits = []
     for train, test in parts:
-        classifier: LinearClassifier = changed.fit(change.pick(task, train))
-        logits.append(classifier.logits([task.analyses[i] for i in test]))
+        logits.append(task.logits(task.fit(pick(task, train)), test))
         tested += test
     found = outcomes(task, tested, np.vstack(logits), tested)
     right = np.array([t == p for t, p in zip(found.truth, found.predicted, strict=True)], float)
@@ -194,7 +177,6 @@ def difference(one: Tested, base: Tested) -> tuple[float, float, float]:
 
 def lines(task: Task, only: str) -> Iterator[str]:
     """The rows of the table of one task, as they are measured."""
-    columns = Columns(task)
     parts = splits(task)
     base: list[Tested] = []
     descriptions = any(e.origin == DESCRIPTIONS for e in task.examples)
@@ -204,8 +186,10 @@ def lines(task: Task, only: str) -> Iterator[str]:
             continue
         if change.pick is with_descriptions and not descriptions:
             continue
-        counted = replace(task, counts=columns.counts(change.settings.blocks))
-        found = [measure(counted, change, part) for part in parts]
+        changed = replace(
+            task, settings=change.settings, counts=counted(task, change.settings.blocks)
+        )
+        found = [measure(changed, change.pick, part) for part in parts]
         base = base or found
         cells = []
         for one, before in zip(found, base, strict=True):

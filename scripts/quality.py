@@ -48,8 +48,8 @@ def retrained(examples: Sequence[Example], taxonomy: Taxonomy) -> list[dict[str,
         rows = range(len(task.examples))
         trained = [i for i in rows if task.examples[i].origin != REAL]
         tested = [i for i in rows if task.examples[i].origin == REAL]
-        logits = task.fit(trained).logits([task.analyses[i] for i in tested])
-        found = outcomes(task, tested, softmax(logits), trained)
+        probabilities = softmax(task.logits(task.fit(trained), tested))
+        found = outcomes(task, tested, probabilities, trained)
         scores = {name: {"value": METRICS[name](found)} for name in ("accuracy", "macro-F1")}
         results.append(
             {"task": task.name, "method": RETRAINED, "segments": len(tested), "scores": scores}

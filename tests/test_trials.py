@@ -104,7 +104,7 @@ def test_no_kind_is_trained_and_tested(kinded_tasks):
     trained, tested = next(folds(kinds))
     assert not {kinds[i] for i in trained} & {kinds[i] for i in tested}
     classifier = task.fit([rows[i] for i in trained])
-    logits = classifier.logits([task.analyses[rows[i]] for i in tested])
+    logits = task.logits(classifier, [rows[i] for i in tested])
     np.testing.assert_array_equal(found.probabilities[: len(tested)], softmax(logits / 2.0))
     assert len(found.truth) == len(rows)
 

@@ -81,6 +81,10 @@ class Task:
             what = f"{len(rows)} segments are too few to learn the {self.name} from ({error})"
             raise LabelsError("labels", 0, what, "label more, of more notices") from error
 
+    def logits(self, classifier: LinearClassifier, rows: Sequence[int]) -> Floats:
+        """What `classifier` says of these segments, in the order of `rows`."""
+        return classifier.logits([self.analyses[i] for i in rows])
+
 
 def target(example: Example, task: str) -> str | None:
     """The label of `example` for `task`."""
@@ -139,7 +143,7 @@ def out_of_fold(
     def one(train_part: list[int], test_part: list[int]) -> tuple[list[int], Floats]:
         test = [rows[i] for i in test_part]
         classifier = task.fit([rows[i] for i in train_part])
-        return test, classifier.logits([task.analyses[i] for i in test])
+        return test, task.logits(classifier, test)
 
     if groups is None:
         groups = [task.examples[i].notice for i in rows]

@@ -128,7 +128,7 @@ def evaluate_model(model: Model, examples: Sequence[Example]) -> Evaluation:
     for name, task in tasks(examples, model.taxonomy).items():
         classifier = model.classifiers[name]
         rows = list(range(len(task.examples)))
-        found = outcomes(task, rows, softmax(classifier.logits(task.analyses)), rows)
+        found = outcomes(task, rows, softmax(task.logits(classifier, rows)), rows)
         results.append(_assess(task, found, method, provenance, classifier.abstain_below))
         if name == "status":
             results.append(_doubt(found, method, provenance))
@@ -148,7 +148,7 @@ def left_out(task: Task) -> Iterator[tuple[str, tuple[Outcomes, float]]]:
         rest = [i for i in rows if task.examples[i].notice != notice]
         held_out = [i for i in rows if task.examples[i].notice == notice]
         classifier, _ = fit_calibrated(task, rest)
-        probabilities = softmax(classifier.logits([task.analyses[i] for i in held_out]))
+        probabilities = softmax(task.logits(classifier, held_out))
         yield notice, (outcomes(task, held_out, probabilities, rest), classifier.abstain_below)
 
 
@@ -198,8 +198,8 @@ def learning_curve(task: Task) -> Iterator[Learned]:
                 ("published", published),
             ):
                 if tested:
-                    logits = classifier.logits([task.analyses[i] for i in tested])
-                    found = outcomes(task, tested, softmax(logits), trained)
+                    probabilities = softmax(task.logits(classifier, tested))
+                    found = outcomes(task, tested, probabilities, trained)
                     scores[where].append(accuracy(found))
         yield Learned(
             task=task.name,
