@@ -29,6 +29,7 @@ from rectify_nlp.evaluation import RESAMPLES, SEED, macro_f1
 from rectify_nlp.features import Block, Counts
 from rectify_nlp.taxonomy import digest
 from rectify_nlp.training import REAL, Task, fit_calibrated, folds, outcomes, tasks
+from rectify_nlp.trials import FOLDED
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "model.md"
@@ -257,10 +258,12 @@ def main() -> None:
     ]
     print("\n".join(doubt))
     if not only:
-        signature = f"Labels {digest(examples)[:12]}; bootstrap {RESAMPLES}, seed {SEED}."
+        labels = f"Labels {digest(examples)[:12]}"
+        drawn = f"{labels}; bootstrap {RESAMPLES}, seed {SEED}."
+        crossed = f"{labels}; {FOLDED}."
         text = DOCUMENT.read_text(encoding="utf-8")
-        text = filled(text, "ablation", "\n".join([*table, "", signature]))
-        text = filled(text, "doubt", "\n".join([*doubt, "", signature]))
+        text = filled(text, "ablation", "\n".join([*table, "", drawn]))
+        text = filled(text, "doubt", "\n".join([*doubt, "", crossed]))
         DOCUMENT.write_text(text, encoding="utf-8")
 
 
