@@ -17,14 +17,15 @@ ORDER = (
     "version", "errors", "types", "resources", "taxonomy", "folding", "grammar", "decoding",
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
-    "status", "wording", "heads", "outline", "roles", "splitting",
-    "features", "evaluation", "classifier", "model", "doubt", "training", "trials", "batch",
-    "render", "charts", "scorecard", "labelling", "spark", "web", "cli",
+    "status", "wording", "heads", "markers", "outline", "roles", "cautions", "splitting",
+    "features", "evaluation", "classifier", "model", "doubt", "rows", "training", "trials", "batch",
+    "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
+    "charts", "scorecard", "labelling", "spark", "web", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.
 HEAVY = {
     "sklearn", "scipy", "joblib", "threadpoolctl", "jieba", "rich", "pyarrow", "docx",
-    "pdfplumber", "lxml", "fastapi", "pyspark", "jinja2", "markupsafe",
+    "pdfplumber", "lxml", "fastapi", "pyspark", "xlsxwriter", "jinja2", "markupsafe",
 }
 # fmt: on
 MODULES = sorted(p.stem for p in PACKAGE.glob("*.py") if not p.stem.startswith("__"))
@@ -115,4 +116,4 @@ def test_a_prediction_loads_nothing_heavy(guangzhou):
     loaded = set(done.stderr.split())
     assert len(done.stdout.splitlines()) == 17
     assert "numpy" in loaded
-    assert loaded & {"sklearn", "scipy", "joblib", "jieba", "rich"} == set()
+    assert loaded & {"sklearn", "scipy", "joblib", "jieba", "rich", "jinja2", "xlsxwriter"} == set()

@@ -25,6 +25,7 @@ from rectify_nlp.types import (
     Passage,
     Report,
     Stated,
+    Totals,
     Verdict,
 )
 from rectify_nlp.version import __version__
@@ -48,6 +49,7 @@ __all__ = [
     "Report",
     "Stated",
     "Taxonomy",
+    "Totals",
     "UnsupportedFormat",
     "Verdict",
     "__version__",
