@@ -18,14 +18,14 @@ ORDER = (
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
     "status", "wording", "heads", "markers", "outline", "roles", "cautions", "splitting",
-    "features", "evaluation", "classifier", "model", "rows", "training", "batch",
+    "features", "evaluation", "classifier", "model", "doubt", "rows", "training", "trials", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
-    "labelling", "spark", "web", "cli",
+    "charts", "scorecard", "labelling", "spark", "web", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.
 HEAVY = {
     "sklearn", "scipy", "joblib", "threadpoolctl", "jieba", "rich", "pyarrow", "docx",
-    "pdfplumber", "lxml", "fastapi", "pyspark", "xlsxwriter", "jinja2",
+    "pdfplumber", "lxml", "fastapi", "pyspark", "xlsxwriter", "jinja2", "markupsafe",
 }
 # fmt: on
 MODULES = sorted(p.stem for p in PACKAGE.glob("*.py") if not p.stem.startswith("__"))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from rectify_nlp.evaluation import Result
 from rectify_nlp.model import TASKS, Model
 
@@ -16,14 +14,10 @@ def model_lines(model: Model, terms: int) -> Iterator[str]:
     yield ""
     yield model_card(model).rstrip("\n")
     for task in TASKS:
-        classifier = model.classifiers[task]
-        columns = list(classifier.vectorizer.columns())
         yield ""
         yield f"Strongest terms for the {task} (field:term weight)"
-        for position, label in enumerate(classifier.labels):
-            weights = classifier.weights[:, position]
-            top = np.argsort(-weights, kind="stable")[:terms]
-            shown = " ".join(f"{columns[i][0]}:{columns[i][1]} {weights[i]:.1f}" for i in top)
+        for label, found in model.classifiers[task].strongest(terms).items():
+            shown = " ".join(f"{block}:{term} {weight:.1f}" for block, term, weight in found)
             yield f"  {label}: {shown}"
 
 

@@ -190,24 +190,31 @@ def evaluate(
     labels: LabelsArgument = None,
     model: ModelOption = None,
     taxonomy: Annotated[Path | None, typer.Option(help="taxonomy.toml to use instead.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Folder for evaluation.md and evaluation.html."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON.")] = False,
 ) -> None:
     """Judge the training on notices left out, or (--model) a finished model on given labels."""
     from rectify_nlp.cards import result_lines
     from rectify_nlp.render import to_json_line
-    from rectify_nlp.training import evaluate as judge
-    from rectify_nlp.training import evaluate_model
+    from rectify_nlp.scorecard import write
+    from rectify_nlp.trials import evaluate as judge
+    from rectify_nlp.trials import evaluate_model
 
     if model:
         finished = Model.load(model)
         examples = load_examples(labels or [resource("labels")], finished.taxonomy)
-        results = evaluate_model(finished, examples)
+        found = evaluate_model(finished, examples)
     else:
-        results = judge(*_labelled(labels, taxonomy))
+        found = judge(*_labelled(labels, taxonomy), learning=report is not None)
     if as_json:
-        _print([to_json_line({"results": [result.as_dict() for result in results]}).rstrip()])
+        _print([to_json_line({"results": [result.as_dict() for result in found.results]}).rstrip()])
     else:
-        _print(line for result in results for line in result_lines(result))
+        _print(line for result in found.results for line in result_lines(result))
+    if report:
+        _say(f"report written: {', '.join(map(str, write(found, report)))}")
 
 
 @app.command()

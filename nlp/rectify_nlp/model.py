@@ -43,8 +43,9 @@ _ARRAYS = ("idf", "weights", "bias")
 
 # Further categories at least this likely are named as secondary, two at most.
 ALSO_FROM = 0.2
-# A stated status the model finds less likely than this is marked doubtful.
-DOUBT_BELOW = 0.15
+# A stated status the model finds less likely than this is marked doubtful; docs/model.md
+# has what other thresholds would give.
+DOUBT_BELOW = 0.05
 
 
 @dataclass(frozen=True)
