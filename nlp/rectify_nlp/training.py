@@ -53,6 +53,8 @@ SETTINGS: Mapping[str, Settings] = {
 }
 # The share of given categories that shall be right on notices never seen.
 PRECISION = {"category": 0.92, "status": 0.0}
+# The normal quantile of 0.9.
+_ONE_SIDED_90 = 1.2816
 
 
 @dataclass(frozen=True)
@@ -186,15 +188,27 @@ def abstention(
 ) -> float:
     """The lowest probability from which on given labels are right at least `precision`.
 
-    0 where all are; what lies below is not given. A multiple of 0.01.
+    Not the share itself has to reach `precision` but the lower bound of its one-sided 90%
+    interval (Wilson, 1927, with Kish's effective number of weighted segments): a few
+    published segments that happen to be right shall not decide. What lies below is not
+    given; a multiple of 0.01, 0 where all may be.
     """
     top = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == columns
-    for threshold in np.arange(0.0, 1.0, 0.01):
+    for threshold in np.arange(0.0, 0.99, 0.01):
         given = top >= threshold
-        if not given.any() or np.average(right[given], weights=weights[given]) >= precision:
+        if not given.any() or _at_least(right[given], weights[given]) >= precision:
             return round(float(threshold), 2)
     return 0.99
+
+
+def _at_least(right: NDArray[np.bool_], weights: Floats) -> float:
+    """Lower bound of the share of `right`."""
+    share = float(np.average(right, weights=weights))
+    n = float(weights.sum() ** 2 / (weights**2).sum())
+    z2 = _ONE_SIDED_90**2
+    spread = _ONE_SIDED_90 * (share * (1 - share) / n + z2 / (4 * n * n)) ** 0.5
+    return (share + z2 / (2 * n) - spread) / (1 + z2 / n)
 
 
 def fit_calibrated(task: Task, rows: Sequence[int]) -> tuple[LinearClassifier, Outcomes]:
