@@ -127,16 +127,16 @@ class Layout:
 def lines(found: Iterable[Result], form: str, model: Model, layout: Layout) -> Iterator[str]:
     """Results in one of `FORMATS`, piece by piece, each ending in a newline."""
     if form == "csv":
-        records = [record for result in found for record in _records(result, layout.explain)]
-        extra = list(dict.fromkeys(name for record in records for name in record))
-        yield from csv_lines(records, csv_columns(model, extra))
+        every = [record for result in found for record in records(result, layout.explain)]
+        extra = list(dict.fromkeys(name for record in every for name in record))
+        yield from csv_lines(every, csv_columns(model, extra))
     elif form == "json":
         whole: list[Row] = []
         for result in found:
             if isinstance(result, Report):
                 whole.append(report_record(result, explain=layout.explain))
             else:
-                whole += _records(result, layout.explain)
+                whole += records(result, layout.explain)
         yield json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
     elif form == "table":
         for result in found:
@@ -146,11 +146,12 @@ def lines(found: Iterable[Result], form: str, model: Model, layout: Layout) -> I
                 yield from segment_lines(result)
     else:
         for result in found:
-            for record in _records(result, layout.explain):
+            for record in records(result, layout.explain):
                 yield to_json_line(record)
 
 
-def _records(result: Result, explain: bool) -> list[Row]:
+def records(result: Result, explain: bool) -> list[Row]:
+    """The rows of any result; a segment's keep what it was given with."""
     if isinstance(result, Report):
         return rows(result, explain=explain)
     if isinstance(result, Failure):
@@ -159,10 +160,11 @@ def _records(result: Result, explain: bool) -> list[Row]:
     for name in _GIVEN:
         if name in result.given:
             record[name] = result.given[name]
-    return [{**{k: v for k, v in result.given.items() if k not in record}, **record}]
+    return [{**{k: v for k, v in result.given.items() if k not in {*record, *_OURS}}, **record}]
 
 
 # Columns of a segment file that describe the segment and are passed on as they are.
+_OURS = ("evidence", "error")  # not in every row, but never a column that was given
 _GIVEN = ("source", "title", "publisher", "published", "number", "path")
 
 
@@ -221,17 +223,23 @@ def csv_columns(model: Model, extra: Sequence[str] = ()) -> list[str]:
     return [*(name for name in extra if name not in taken), *columns, "evidence", "error"]
 
 
-def csv_lines(records: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
+def flattened(record: Mapping[str, Any]) -> Row:
+    """The record with a column of its own for each label's probability, in place of `p`."""
+    flat = dict(record)
+    for task, distribution in flat.pop("p", {}).items():
+        flat.update({f"p.{task}.{label}": p for label, p in distribution.items()})
+    return flat
+
+
+def csv_lines(found: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
     """CSV lines, header first. Lists are joined by " | ", nested values flattened.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front
     (OWASP's rule); C0 control characters but tab and newline are dropped.
     """
     yield _csv_line([_cell(name) for name in columns])
-    for record in records:
-        flat = dict(record)
-        for task, distribution in flat.pop("p", {}).items():
-            flat.update({f"p.{task}.{label}": p for label, p in distribution.items()})
+    for record in found:
+        flat = flattened(record)
         for name in ("path", "also"):
             if isinstance(flat.get(name), list):
                 flat[name] = " | ".join(flat[name])
