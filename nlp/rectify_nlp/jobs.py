@@ -174,7 +174,7 @@ class _Folder:
         self.parts: dict[int, dict[str, Any]] = {}
 
     def __enter__(self) -> _Folder:
-        with self._writing():
+        with self._writing(remedy="choose another folder"):
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(self.path / _LOCK)
         if self._lock is None:
@@ -189,13 +189,12 @@ class _Folder:
         os.close(self._lock)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self, remedy: str = "what is done stays, --resume continues") -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise OutputError(
-                f"{self.path}: cannot be written ({error.strerror}); what is done stays, and"
-                " --resume goes on from there"
+                f"{self.path}: cannot be written ({error.strerror}); {remedy}"
             ) from error
 
     def manifest(self, *, resume: bool) -> dict[str, Any] | None:
