@@ -34,7 +34,7 @@ def inputs(folder: Path) -> None:
 
 
 def start(given: Path, out: Path, form: str, *more: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "rectify_nlp", "batch", given.name, "--output", out]
+    command = [sys.executable, "-m", "rectify_nlp", "batch", given.name, "--output", str(out)]
     return subprocess.Popen(
         [*command, "--format", form, "--jobs", "2", "--quiet", *more],
         cwd=given.parent,

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from rectify_nlp.errors import LabelsError, ModelError, OutputError, ReadError, RectifyError
+from rectify_nlp.errors import (
+    LabelsError,
+    MissingExtra,
+    ModelError,
+    OutputError,
+    ReadError,
+    RectifyError,
+)
 from rectify_nlp.model import Model
 from rectify_nlp.render import FORMATS, Layout, lines
 from rectify_nlp.resources import resource
@@ -73,7 +80,7 @@ def main() -> None:
 
 
 def _exit_code(error: RectifyError) -> int:
-    codes = ((ModelError, 4), (OutputError, 5), (ReadError, 3), (LabelsError, 3))
+    codes = ((MissingExtra, 2), (ModelError, 4), (OutputError, 5), (ReadError, 3), (LabelsError, 3))
     return next((code for kind, code in codes if isinstance(error, kind)), 1)
 
 

@@ -44,8 +44,10 @@ from rectify_nlp.render import csv_columns, csv_lines, records, to_json_line
 from rectify_nlp.shards import Shard, Slice
 from rectify_nlp.types import Failure, Report
 
-# Seconds that loading the model, or writing out a part, may take beyond the limit.
-_GRACE = 60.0
+# Seconds that loading the model, and that writing out a part, may take beyond the limit.
+_START = 60.0
+_GRACE = 5.0
+_TICK = 0.2
 _ATTEMPTS = 3
 _BOM = "\ufeff"
 
@@ -118,7 +120,9 @@ class _Worker:
         threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
 
     def give(self, task: _Task) -> None:
-        self.task, self.in_hand, self.since = task, None, time.monotonic()
+        # Nothing in hand yet; a worker that has never said anything is still starting.
+        self.in_hand = self.in_hand and (0, 0)
+        self.task, self.since = task, time.monotonic()
         self._tell(task)
 
     def _tell(self, message: object) -> None:
@@ -138,9 +142,12 @@ class _Worker:
                     inbox.put((self, message))
         inbox.put((self, None))
 
-    def deadline(self, timeout: float) -> float:
-        begun = self.in_hand is not None and self.in_hand[1]
-        return self.since + timeout + (0 if begun else _GRACE)
+    def late(self, timeout: float) -> bool:
+        if self.in_hand is None:
+            timeout += _START
+        elif self.in_hand[1] == 0:
+            timeout += _GRACE
+        return self.task is not None and time.monotonic() > self.since + timeout
 
     def end(self, patience: float = 0) -> int | None:
         """Wait, ask, force; gives the exit status, None if nothing helped."""
@@ -208,12 +215,13 @@ class Pool:
         return ahead is None or index < min(begun, default=index) + ahead
 
     def _next(self) -> Part | None:
-        """The next part; None when instead a worker had to be replaced."""
-        first = min(w.deadline(self._timeout) for w in self._workers if w.task)
+        """The next part; None where there is none yet, or a worker had to be replaced."""
+        for worker in [w for w in self._workers if w.late(self._timeout)]:
+            worker.end()
+            self._replace(worker, None)
         try:
-            worker, message = self._inbox.get(timeout=max(0.01, first - time.monotonic()))
+            worker, message = self._inbox.get(timeout=_TICK)
         except queue.Empty:
-            self._end_the_late()
             return None
         if worker not in self._workers:
             return None  # last words of one that has been replaced
@@ -224,13 +232,6 @@ class Pool:
             return None
         worker.task = None
         return message
-
-    def _end_the_late(self) -> None:
-        now = time.monotonic()
-        for worker in list(self._workers):
-            if worker.task and worker.deadline(self._timeout) <= now:
-                worker.end()
-                self._replace(worker, None)
 
     def _replace(self, worker: _Worker, status: int | None) -> None:
         """Give the task of a worker that ended with `status`, None if it hung, to a new one."""
@@ -291,7 +292,7 @@ def serve() -> None:
             say(_part(task, settings, model, say))
     except ModelError as error:
         say(error)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
         pass  # nobody listens any more
     # Without the ceremonies of an interpreter's end: a thread still reads.
     os._exit(0)
