@@ -19,7 +19,7 @@ ORDER = (
     "reading",
     "status", "wording", "heads", "outline", "roles", "splitting",
     "features", "evaluation", "classifier", "model", "training", "batch", "render",
-    "arrow", "inputs", "shards", "workers", "jobs",
+    "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
     "labelling", "spark", "web", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.

@@ -1,12 +1,8 @@
-"""Processes that judge shards, and the pool that watches them.
+"""What a worker process does: shards in, finished parts out.
 
 A worker takes a shard from its standard input, says before each group of items that it
-begins with it, and answers with the finished part. So when a worker dies or hangs, the pool
-knows what was in hand: a group of rows is tried again one by one, a single item a second
-time, and what fails again (or hangs alone) becomes a failure of its own. Workers write no
-file, and end by themselves when whoever started them is gone.
-
-Pickle is spoken between a process and those it started itself, nowhere else.
+begins with it, and answers with the part. It writes no file, and ends by itself when
+whoever started it is gone.
 """
 
 from __future__ import annotations
@@ -16,7 +12,6 @@ import os
 import pickle
 import queue
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -37,18 +32,13 @@ from rectify_nlp.batch import (
     table_rows,
 )
 from rectify_nlp.confine import Limits
-from rectify_nlp.errors import ModelError, OutputError
+from rectify_nlp.errors import ModelError
 from rectify_nlp.inputs import failed
 from rectify_nlp.model import Model
 from rectify_nlp.render import csv_columns, csv_lines, records, to_json_line
 from rectify_nlp.shards import Shard, Slice
 from rectify_nlp.types import Failure, Report
 
-# Seconds that loading the model, and that writing out a part, may take beyond the limit.
-_START = 60.0
-_GRACE = 5.0
-_TICK = 0.2
-_ATTEMPTS = 3
 _BOM = "\ufeff"
 
 
@@ -83,7 +73,7 @@ class Part:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Task:
+class Task:
     """A shard, and what has been learnt of its items from workers that died over it."""
 
     shard: Shard
@@ -91,182 +81,6 @@ class _Task:
     lost: dict[int, tuple[str, str]] = field(default_factory=dict)
     suspect: int | None = None
     false_starts: int = 0
-
-
-# -- in the pool -------------------------------------------------------------------------
-
-
-class _Worker:
-    """A process, its task, and which items it has in hand since when."""
-
-    _BOOT = (
-        "import sys; sys.path.append(sys.argv[1])\nfrom rectify_nlp.workers import serve; serve()"
-    )
-
-    def __init__(self, settings: Settings, inbox: queue.SimpleQueue[tuple[_Worker, Any]]) -> None:
-        self.task: _Task | None = None
-        self.in_hand: tuple[int, int] | None = None
-        self.since = 0.0
-        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-P", "-c", self._BOOT, str(Path(__file__).parent.parent)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # Sums are to be taken in one order, and the processors are all in use already.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            # An interrupt from the terminal is for the pool to act on.
-            start_new_session=True,
-        )
-        self._tell(settings)
-        threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
-
-    def give(self, task: _Task) -> None:
-        # Nothing in hand yet; a worker that has never said anything is still starting.
-        self.in_hand = self.in_hand and (0, 0)
-        self.task, self.since = task, time.monotonic()
-        self._tell(task)
-
-    def _tell(self, message: object) -> None:
-        assert self.process.stdin
-        with contextlib.suppress(BrokenPipeError):  # its end is heard of in due course
-            pickle.dump(message, self.process.stdin)
-            self.process.stdin.flush()
-
-    def _listen(self, inbox: queue.SimpleQueue[tuple[_Worker, Any]]) -> None:
-        assert self.process.stdout
-        with self.process.stdout, contextlib.suppress(EOFError, pickle.UnpicklingError):
-            while True:
-                message = pickle.load(self.process.stdout)  # noqa: S301 - from our own child
-                if isinstance(message, tuple):
-                    self.in_hand, self.since = message, time.monotonic()
-                else:
-                    inbox.put((self, message))
-        inbox.put((self, None))
-
-    def late(self, timeout: float) -> bool:
-        if self.in_hand is None:
-            timeout += _START
-        elif self.in_hand[1] == 0:
-            timeout += _GRACE
-        return self.task is not None and time.monotonic() > self.since + timeout
-
-    def end(self, patience: float = 0) -> int | None:
-        """Wait, ask, force; gives the exit status, None if nothing helped."""
-        for force in (None, self.process.terminate, self.process.kill):
-            if force is not None:
-                force()
-                patience = 2
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(patience)
-                break
-        self.dismiss()
-        return self.process.poll()
-
-    def dismiss(self) -> None:
-        """Let a worker without a task end by itself."""
-        assert self.process.stdin
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()
-
-
-class Pool:
-    """Workers for shards; use it as a context, so that no process outlives it."""
-
-    def __init__(self, settings: Settings, *, jobs: int, timeout: float) -> None:
-        self._settings = settings
-        self._jobs = jobs
-        self._timeout = timeout
-        self._inbox: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
-        self._workers: list[_Worker] = []
-
-    def __enter__(self) -> Pool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            if worker.task is None:
-                worker.dismiss()
-        for worker in self._workers:
-            worker.end(patience=2 if worker.task is None else 0)
-
-    def parts(self, shards: Iterable[Shard], *, ahead: int | None = None) -> Iterator[Part]:
-        """Parts as they get done; with `ahead` none is begun so far ahead of one not done."""
-        waiting = iter(shards)
-        shard = next(waiting, None)
-        while True:
-            while shard and self._near(shard.index, ahead) and (worker := self._idle()):
-                worker.give(_Task(shard=shard))
-                shard = next(waiting, None)
-            if not any(worker.task for worker in self._workers):
-                return
-            if part := self._next():
-                yield part
-
-    def _idle(self) -> _Worker | None:
-        for worker in self._workers:
-            if worker.task is None:
-                return worker
-        if len(self._workers) < self._jobs:
-            self._workers.append(_Worker(self._settings, self._inbox))
-            return self._workers[-1]
-        return None
-
-    def _near(self, index: int, ahead: int | None) -> bool:
-        begun = [worker.task.shard.index for worker in self._workers if worker.task]
-        return ahead is None or index < min(begun, default=index) + ahead
-
-    def _next(self) -> Part | None:
-        """The next part; None where there is none yet, or a worker had to be replaced."""
-        for worker in [w for w in self._workers if w.late(self._timeout)]:
-            worker.end()
-            self._replace(worker, None)
-        try:
-            worker, message = self._inbox.get(timeout=_TICK)
-        except queue.Empty:
-            return None
-        if worker not in self._workers:
-            return None  # last words of one that has been replaced
-        if isinstance(message, ModelError):
-            raise message
-        if not isinstance(message, Part):
-            self._replace(worker, worker.end(patience=2))
-            return None
-        worker.task = None
-        return message
-
-    def _replace(self, worker: _Worker, status: int | None) -> None:
-        """Give the task of a worker that ended with `status`, None if it hung, to a new one."""
-        self._workers.remove(worker)
-        task = worker.task
-        if task is None:
-            return
-        first, count = worker.in_hand or (0, 0)
-        if count == 0:
-            task.false_starts += 1
-            if task.false_starts == _ATTEMPTS:
-                raise OutputError(
-                    f"worker processes end before they can work ({_ending(status)}); is memory"
-                    " short? fewer --jobs need less, --resume goes on from here"
-                )
-        elif count > 1:
-            task.singly.update(range(first, first + count))
-        elif status is None:
-            task.lost[first] = ("Timeout", f"was not judged within {self._timeout:g} s")
-        elif task.suspect == first:
-            task.lost[first] = ("Crash", f"ended the process that judged it ({_ending(status)})")
-        else:
-            task.suspect = first
-        fresh = _Worker(self._settings, self._inbox)
-        self._workers.append(fresh)
-        fresh.give(task)
-
-
-def _ending(status: int | None) -> str:
-    if status is None:
-        return "no answer"
-    return f"signal {-status}" if status < 0 else f"status {status}"
-
-
-# -- in the worker -----------------------------------------------------------------------
 
 
 def serve() -> None:
@@ -284,7 +98,9 @@ def serve() -> None:
         answers.flush()
 
     try:
-        settings: Settings = tasks.get()
+        settings: Settings | None = tasks.get()
+        if settings is None:
+            raise SystemExit
         model = Model.load(settings.model)
         if model.loaded_sha256 != settings.model_sha256:
             raise ModelError(f"{model.name}: not the model the run began with; run anew")
@@ -311,7 +127,7 @@ def _receive(tasks: queue.SimpleQueue[Any]) -> None:
     os._exit(1)
 
 
-def _part(task: _Task, settings: Settings, model: Model, say: Any) -> Part:
+def _part(task: Task, settings: Settings, model: Model, say: Any) -> Part:
     found: list[dict[str, Any]] = []
     documents = failures = 0
     warnings: list[str] = []
@@ -342,7 +158,7 @@ def _rendered(found: list[dict[str, Any]], settings: Settings, model: Model) -> 
     return parquet(found, columns)
 
 
-def _judged(task: _Task, settings: Settings, model: Model, say: Any) -> Iterator[Result]:
+def _judged(task: Task, settings: Settings, model: Model, say: Any) -> Iterator[Result]:
     """A result for each item of the shard; `say` hears of each group before it is judged."""
     number = 0
     for piece in task.shard.pieces:
