@@ -144,7 +144,7 @@ def test_a_worker_that_dies_or_stops_costs_nothing(
     env = {**os.environ, "RECTIFY_NLP_TEST": str(tmp_path)}
     out = tmp_path / "out"
     process = subprocess.Popen(
-        command(given, "-o", out, "-j", 1, "-q", "--timeout-per-doc", 2), env=env
+        command(given, "-o", out, "-j", 1, "-q", "--timeout-per-doc", 1), env=env
     )
     # At work: its first part is there.
     wait_until(lambda: (out / "part-00000.jsonl").exists())

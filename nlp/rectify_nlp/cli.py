@@ -315,11 +315,10 @@ class _Status:
 
     def tell(self, line: str) -> None:
         if self.shown:
-            print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
+            print(f"\r{'':78}\r{line}", end="", file=sys.stderr, flush=True)
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         self.tell("")
-        self.tell("\r")
         if kind is KeyboardInterrupt:
             _say("interrupted; what is done stays, --resume goes on from there")
             raise typer.Exit(130) from None
