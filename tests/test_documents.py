@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rectify_nlp.confine import Limits
 from rectify_nlp.documents import docx, legacy, read_document
 from rectify_nlp.errors import NoText, ReadError, UnsupportedFormat
 from rectify_nlp.numbering import numeral
 from rectify_nlp.pdf import pdf
+from rectify_nlp.types import Limits
 
 # -- Word ---------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from rectify_nlp.types import (
     Passage,
     Report,
     Stated,
+    Totals,
     Verdict,
 )
 from rectify_nlp.version import __version__
@@ -49,6 +50,7 @@ __all__ = [
     "Report",
     "Stated",
     "Taxonomy",
+    "Totals",
     "UnsupportedFormat",
     "Verdict",
     "__version__",

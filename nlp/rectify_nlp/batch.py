@@ -16,7 +16,7 @@ from rectify_nlp.reading import STDIN, read, read_bytes
 from rectify_nlp.reading import SUFFIXES as NOTICES
 from rectify_nlp.splitting import segment
 from rectify_nlp.taxonomy import SUFFIXES, csv_rows, json_row
-from rectify_nlp.types import Failure, Issue, Notice, Report, Segment
+from rectify_nlp.types import Failure, Issue, Limits, Notice, Report, Segment
 
 # Rows judged together: more save no time, and cost memory.
 CHUNK = 256
@@ -24,7 +24,9 @@ CHUNK = 256
 Result = Report | Segment | Failure
 
 
-def results(sources: Iterable[str], model: Model, *, explain: bool = False) -> Iterator[Result]:
+def results(
+    sources: Iterable[str], model: Model, *, explain: bool = False, limits: Limits | None = None
+) -> Iterator[Result]:
     """A Report for each notice, a Segment for each row of a segment file, in order.
 
     Folders give the files in them that can be read, sorted by path. What cannot be
@@ -34,12 +36,12 @@ def results(sources: Iterable[str], model: Model, *, explain: bool = False) -> I
     for source in sources:
         try:
             for name in _expanded(source):
-                yield from _of_source(name, model, explain)
+                yield from _of_source(name, model, explain, limits)
         except ReadError as error:
             yield _failure(error)
 
 
-def _of_source(name: str, model: Model, explain: bool) -> Iterator[Result]:
+def _of_source(name: str, model: Model, explain: bool, limits: Limits | None) -> Iterator[Result]:
     try:
         if name == STDIN:
             if sys.stdin is None:
@@ -49,12 +51,12 @@ def _of_source(name: str, model: Model, explain: bool) -> Iterator[Result]:
                 rows = table_rows(decode(data)[0], name, ".jsonl")
                 yield from _segments(rows, name, model, explain)
                 return
-            notice = read_bytes(data, name)
+            notice = read_bytes(data, name, limits=limits)
         elif name.lower().endswith(SUFFIXES):
             yield from _segments(_rows(Path(name)), name, model, explain)
             return
         else:
-            notice = read(name)
+            notice = read(name, limits=limits)
         yield model.predict(notice, explain=explain)
     except (ReadError, LabelsError) as error:
         yield _failure(error, name)

@@ -26,10 +26,10 @@ from rectify_nlp.errors import (
     RectifyError,
 )
 from rectify_nlp.model import Model
-from rectify_nlp.render import FORMATS, Layout, lines
+from rectify_nlp.render import EXPLAINED, FORMATS, Layout, pieces
 from rectify_nlp.resources import resource
 from rectify_nlp.taxonomy import Taxonomy, load_examples
-from rectify_nlp.types import Example
+from rectify_nlp.types import Example, Limits
 from rectify_nlp.version import __version__
 
 if TYPE_CHECKING:
@@ -56,6 +56,16 @@ ModelOption = Annotated[
     Path | None, typer.Option("--model", "-m", help="Model folder; the built-in one by default.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings on stderr.")]
+_LIMITS = Limits()
+SizeOption = Annotated[
+    float, typer.Option("--max-size", min=0.001, help="Largest source to read, in MB.")
+]
+MemoryOption = Annotated[
+    float, typer.Option("--max-memory", min=64, help="What parsing one document may take, in MB.")
+]
+SecondsOption = Annotated[
+    int, typer.Option("--max-seconds", min=1, help="How long parsing one document may take.")
+]
 LabelsArgument = Annotated[
     list[Path] | None,
     typer.Argument(help="Labelled segments, *.jsonl or *.csv, or folders of them."),
@@ -120,7 +130,7 @@ def predict(
     ],
     form: Annotated[
         str | None,
-        typer.Option("--format", "-f", help="table, json, jsonl or csv; table on a terminal."),
+        typer.Option("--format", "-f", help=f"{', '.join(FORMATS)}; table on a terminal."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
     model: ModelOption = None,
@@ -128,6 +138,9 @@ def predict(
         bool, typer.Option("--explain", help="Show the words that decided.")
     ] = False,
     quiet: QuietOption = False,
+    max_size: SizeOption = _LIMITS.input_bytes / 1e6,
+    max_memory: MemoryOption = _LIMITS.memory_bytes / 1e6,
+    max_seconds: SecondsOption = int(_LIMITS.wall_seconds),
 ) -> None:
     """Split notices into issues and judge each: what it is about, how far it probably is."""
     from rectify_nlp.batch import Tally, results
@@ -135,13 +148,15 @@ def predict(
     form = _format(form, output)
     if form != "table" and output is None and not sys.stdout.isatty():
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # in a pipe, whatever the console
+    explain = explain or form in EXPLAINED
     loaded = Model.load(model)
+    limits = _limits(max_size, max_memory, max_seconds)
     tally = Tally(report=_say, quiet=quiet)
-    found = tally.count(results(sources, loaded, explain=explain))
+    found = tally.count(results(sources, loaded, explain=explain, limits=limits))
     layout = Layout(width=_width(output), colour=_colour(output), explain=explain)
     with _Writer(output) as write:
-        for line in lines(found, form, loaded, layout):
-            write(line)
+        for piece in pieces(found, form, loaded, layout):
+            write(piece)
     if tally.failed:
         raise typer.Exit(3 if tally.failed == tally.sources else 1)
 
@@ -212,13 +227,16 @@ def split(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Issues as JSON lines.")] = False,
     quiet: QuietOption = False,
+    max_size: SizeOption = _LIMITS.input_bytes / 1e6,
+    max_memory: MemoryOption = _LIMITS.memory_bytes / 1e6,
+    max_seconds: SecondsOption = int(_LIMITS.wall_seconds),
 ) -> None:
     """Show what was read of a notice and where it was cut; no model involved."""
     from rectify_nlp.reading import read
-    from rectify_nlp.render import split_lines, trace_lines
     from rectify_nlp.splitting import split as cut
+    from rectify_nlp.terminal import split_lines, trace_lines
 
-    notice = read(source)
+    notice = read(source, limits=_limits(max_size, max_memory, max_seconds))
     parts = cut(notice)
     _print(trace_lines(notice, parts) if trace else split_lines(notice, parts, as_json=as_json))
     if not quiet:
@@ -235,7 +253,7 @@ def train(
     taxonomy: Annotated[Path | None, typer.Option(help="taxonomy.toml to use instead.")] = None,
 ) -> None:
     """Learn a model from labelled segments (those that come with the package by default)."""
-    from rectify_nlp.render import model_card
+    from rectify_nlp.cards import model_card
     from rectify_nlp.training import train as learn
 
     learned = learn(*_labelled(labels, taxonomy))
@@ -253,7 +271,8 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON.")] = False,
 ) -> None:
     """Judge the training on notices left out, or (--model) a finished model on given labels."""
-    from rectify_nlp.render import result_lines, to_json_line
+    from rectify_nlp.cards import result_lines
+    from rectify_nlp.render import to_json_line
     from rectify_nlp.training import evaluate as judge
     from rectify_nlp.training import evaluate_model
 
@@ -275,9 +294,18 @@ def inspect(
     terms: Annotated[int, typer.Option(min=0, help="Strongest terms to show for each label.")] = 12,
 ) -> None:
     """Verify a model and show its card and the strongest terms of each label."""
-    from rectify_nlp.render import model_lines
+    from rectify_nlp.cards import model_lines
 
     _print(model_lines(Model.load(model), terms))
+
+
+def _limits(size: float, memory: float, seconds: int) -> Limits:
+    return Limits(
+        input_bytes=int(size * 1e6),
+        memory_bytes=int(memory * 1e6),
+        cpu_seconds=seconds,
+        wall_seconds=seconds,
+    )
 
 
 def _labelled(labels: list[Path] | None, taxonomy: Path | None) -> tuple[list[Example], Taxonomy]:
@@ -341,6 +369,10 @@ def _format(form: str | None, output: Path | None) -> str:
         return suffix if suffix in FORMATS else "table" if on_terminal else "jsonl"
     if form not in FORMATS:
         raise typer.BadParameter(f"{form} is none of {', '.join(FORMATS)}", param_hint="--format")
+    if form == "xlsx" and output is None and sys.stdout.isatty():
+        raise typer.BadParameter(
+            "xlsx is not for a terminal; give -o FILE.xlsx or a pipe", param_hint="--format"
+        )
     return form
 
 
@@ -369,7 +401,7 @@ class _Writer:
         if self.output and not (self.output.exists() and not self.output.is_file()):
             self.partial = self.output.with_name(f".{self.output.name}.{os.getpid()}.part")
 
-    def __enter__(self) -> Callable[[str], Any]:
+    def __enter__(self) -> Callable[[str | bytes], Any]:
         if self.output is None:
             self.stream = sys.stdout
             return self._write
@@ -381,9 +413,12 @@ class _Writer:
             raise OutputError(f"{self.name}: cannot be written ({error.strerror})") from error
         return self._write
 
-    def _write(self, text: str) -> None:
+    def _write(self, piece: str | bytes) -> None:
         try:
-            self.stream.write(text)
+            if isinstance(piece, bytes):
+                self.stream.buffer.write(piece)
+            else:
+                self.stream.write(piece)
         except BrokenPipeError:
             self._no_reader()
         except OSError as error:

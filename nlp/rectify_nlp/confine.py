@@ -20,34 +20,17 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from rectify_nlp.errors import NoText, ReadError, UnsupportedFormat
+from rectify_nlp.types import Limits
 
 # What may run in the child, and where it is found: function(data, source) giving
 # a dataclass or something JSON can say.
 _READERS = {"page": "webpage", "docx": "documents", "pdf": "pdf"}
 _KINDS = {kind.__name__: kind for kind in (ReadError, UnsupportedFormat, NoText)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What reading one source may cost.
-
-    `input_bytes` and, for zip archives, `unpacked_bytes` (what the members declare, which
-    is all that is ever unpacked) and `ratio` (unpacked to packed, looked at from 10 MB on)
-    are checked before anything is parsed. `memory_bytes` is address space. An ordinary
-    notice takes a second, and 0.1 GB of which most is the interpreter's.
-    """
-
-    input_bytes: int = 50_000_000
-    unpacked_bytes: int = 300_000_000
-    ratio: int = 100
-    memory_bytes: int = 1 << 30
-    cpu_seconds: int = 60
-    wall_seconds: float = 90
 
 
 # The child takes the package's modules without running the package's own __init__, which
@@ -70,7 +53,7 @@ def confined(function: str, data: bytes, source: str, limits: Limits | None = No
     """
     limits = limits or Limits()
     module = _READERS[function]
-    check_size(data, source, limits)
+    check_unpacked(data, source, limits)
     command = [sys.executable, "-P", "-c", _BOOT, str(Path(__file__).parent)]
     command += [f"{module}.{function}", str(limits.memory_bytes), str(limits.cpu_seconds)]
     status, output = run(command, source, data=data, wall_seconds=limits.wall_seconds)
@@ -85,10 +68,8 @@ def confined(function: str, data: bytes, source: str, limits: Limits | None = No
     return answer["result"]
 
 
-def check_size(data: bytes, source: str, limits: Limits) -> None:
-    """ReadError for bytes that are too many, or would be once unpacked."""
-    if len(data) > limits.input_bytes:
-        raise ReadError(source, f"is larger than {_megabytes(limits.input_bytes)}")
+def check_unpacked(data: bytes, source: str, limits: Limits) -> None:
+    """ReadError for a zip archive that would be too large once unpacked."""
     if not data.startswith(b"PK\x03\x04"):
         return
     try:

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rectify_nlp.confine import Limits, check_size, confined, run
+from rectify_nlp.confine import confined, run
 from rectify_nlp.errors import NoText, ReadError, UnsupportedFormat
 from rectify_nlp.numbering import Numbering, name_of, number, value
 from rectify_nlp.tables import Cell, one_line, table_lines
+from rectify_nlp.types import Limits
 
 Element = Any  # of lxml, which has no types
 
@@ -183,7 +184,6 @@ def legacy(data: bytes, suffix: str, source: str, limits: Limits | None = None) 
     UnsupportedFormat, with the remedy, where it is not or where it cannot read the file.
     """
     limits = limits or Limits()
-    check_size(data, source, limits)
     if data.startswith(_OLE) and _stream("EncryptedPackage") in data:
         raise ReadError(source, "the document is locked with a password; save an unlocked copy")
     if data.startswith(_OLE) and _stream("WordDocument") not in data:

@@ -21,6 +21,8 @@ _HALF_WIDTH: dict[int, int] = {
         for odd, plain in zip("〔〕【】「」『』﹙﹚〈〉", "[][]“”‘’()<>", strict=True)
     },
 }
+_FOLDED = frozenset(map(chr, _HALF_WIDTH))
+_FEW = 40
 # Frequent characters of notices that only traditional script has.
 _TRADITIONAL = re.compile("[關於問題黨組織實責進對領導業務員開會議監嚴幹廳鄉鎮縣區國資產]")
 _PINYIN = re.compile(r"(?<=[\u3400-\u9fff])[(\uff08][a-zA-Z\u0261\u00e0-\u01dc]{1,7}[)\uff09]")
@@ -30,7 +32,12 @@ _PINYIN_FROM = 3
 
 def fold(text: str) -> str:
     """`text` with full-width forms made half-width, of the same length."""
-    return text.translate(_HALF_WIDTH)
+    present = _FOLDED.intersection(text)
+    if len(present) > _FEW:
+        return text.translate(_HALF_WIDTH)
+    for char in present:  # several times as fast as translate
+        text = text.replace(char, chr(_HALF_WIDTH[ord(char)]))
+    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class Model:
             findings=tuple(self.judge(parts.issues, explain=explain)),
             model=self.fingerprint,
             warnings=(*notice.warnings, *parts.warnings),
+            totals=parts.totals,
         )
 
     def judge(self, issues: Sequence[Issue], *, explain: bool = False) -> list[Finding]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rectify_nlp.decoding import decode
 from rectify_nlp.errors import NoText, ReadError, UnsupportedFormat
-from rectify_nlp.types import Notice
+from rectify_nlp.types import Limits, Notice
 
 # Kinds of content by their first bytes; the name of a file does not decide.
 _OLE = b"\xd0\xcf\x11\xe0"
@@ -35,22 +35,32 @@ STDIN = "-"
 SUFFIXES = (".txt", ".htm", ".html", ".shtml", ".docx", ".doc", ".wps", ".rtf", ".pdf")
 
 
-def read(source: str | Path) -> Notice:
-    """Read one source: a path, or "-" for standard input.
+def read(source: str | Path, *, limits: Limits | None = None) -> Notice:
+    """Read one source: a path, or "-" for standard input, within `limits`.
 
     Text, web pages, Word documents and PDFs with a text layer are told apart by their
     content. ReadError (UnsupportedFormat, NoText) names the source and the remedy.
     """
     name = str(source)
+    most = (limits or Limits()).input_bytes + 1  # no more than it takes to see that it is too much
     try:
-        data = sys.stdin.buffer.read() if name == STDIN else Path(source).read_bytes()
+        if name == STDIN:
+            data = sys.stdin.buffer.read(most)
+        else:
+            with Path(source).open("rb") as file:
+                data = file.read(most)
     except OSError as error:
         raise ReadError(name, f"cannot be read ({error.strerror})") from error
-    return read_bytes(data, name)
+    return read_bytes(data, name, limits=limits)
 
 
-def read_bytes(data: bytes, source: str) -> Notice:
+def read_bytes(data: bytes, source: str, *, limits: Limits | None = None) -> Notice:
     """A Notice from the bytes of a source; errors as in `read`."""
+    limits = limits or Limits()
+    if len(data) > limits.input_bytes:
+        raise ReadError(
+            source, f"is larger than {limits.input_bytes / 1e6:g} MB; --max-size allows more"
+        )
     sha256 = hashlib.sha256(data).hexdigest()
     for magic, what in _UNREADABLE:
         if data.startswith(magic):
@@ -58,11 +68,11 @@ def read_bytes(data: bytes, source: str) -> Notice:
                 source, f"this is {what}; save it as text (.txt), Word (.docx) or PDF first"
             )
     if data.startswith((b"%PDF-", b"PK\x03\x04", _OLE, _RTF)):
-        return _document(data, source, sha256)
+        return _document(data, source, sha256, limits)
     if _HTML.match(data[:4000]):
         from rectify_nlp.webpage import read_page
 
-        page = read_page(data, source)
+        page = read_page(data, source, limits)
         known = {"title": page.title, "publisher": page.publisher, "url": page.url}
         return notice_from_text(
             page.text,
@@ -79,18 +89,18 @@ def read_bytes(data: bytes, source: str) -> Notice:
     return notice_from_text(text, source, sha256=sha256, warnings=warnings)
 
 
-def _document(data: bytes, source: str, sha256: str) -> Notice:
+def _document(data: bytes, source: str, sha256: str, limits: Limits) -> Notice:
     """A PDF or Word document, parsed in a child process."""
     from rectify_nlp.documents import legacy, read_document
 
     if data.startswith(b"%PDF-"):
-        document = read_document(data, source, "pdf")
+        document = read_document(data, source, "pdf", limits)
     else:
         if data.startswith((_OLE, _RTF)):
             suffix = Path(source).suffix.lower()
             old = ".rtf" if data.startswith(_RTF) else suffix if suffix == ".wps" else ".doc"
-            data = legacy(data, old, source)
-        document = read_document(data, source, "docx")
+            data = legacy(data, old, source, limits)
+        document = read_document(data, source, "docx", limits)
     return notice_from_text(document.text, source, sha256=sha256, warnings=document.warnings)
 
 
@@ -134,16 +144,9 @@ _LABELS = {
 }
 
 
-def _spaced(words: str) -> str:
-    """Alternatives that also match with the spaces that pages put inside a label."""
-    return "|".join(r"[ \t\u3000]*".join(word) for word in words.split("|"))
-
-
-_LABEL = re.compile(
-    r"(?<![\w\u4e00-\u9fff])(?:"
-    + "|".join(f"(?P<{name}>{_spaced(words)})" for name, words in _LABELS.items())
-    + r")[ \t\u3000]*[:：]"
-)
+_LABEL_NAMES = {word: name for name, words in _LABELS.items() for word in words.split("|")}
+# What stands between the beginning of a word and a colon; pages put spaces inside a label.
+_LABEL = re.compile(r"(?<!\w)(?=(\w(?:[ \t\u3000]*\w){1,5})[ \t\u3000]*([:：]))")
 # In some metadata rows a label follows a value without any space.
 _GLUED = re.compile(r"(?:发布时间|发布日期|发表时间|浏览次数|来源|作者|编辑|字号|字体)[ \t]*[:：]")
 
@@ -152,22 +155,28 @@ def _labelled(text: str) -> dict[str, str]:
     """Particulars given as "label: value" above the notice, the first of each kind."""
     found: dict[str, str] = {}
     for line in _top_lines(text):
-        labels = sorted(
-            {m.start(): m for pattern in (_GLUED, _LABEL) for m in pattern.finditer(line)}.items()
-        )
-        for position, (_, match) in enumerate(labels):
-            stop = labels[position + 1][0] if position + 1 < len(labels) else len(line)
-            value = line[match.end() : stop].strip(" \t\u3000|·•-【】[]")
-            name = match.lastgroup if match.re is _LABEL else _glued_name(match.group())
-            if name and name != "other" and value not in ("", "无", "/", "暂无"):
+        labels = _labels(line)
+        stops = [start for start, _, _ in labels[1:]] + [len(line)]
+        for (_, end, name), stop in zip(labels, stops, strict=False):
+            value = line[end:stop].strip(" \t\u3000|·•-【】[]")
+            if name != "other" and value not in ("", "无", "/", "暂无"):
                 if name == "published" and parse_date(value) is None:
                     continue
                 found.setdefault(name, value)
     return found
 
 
-def _glued_name(label: str) -> str:
-    return "published" if label.startswith("发") else "other"
+def _labels(line: str) -> list[tuple[int, int, str]]:
+    """(start, end, name) of every label in `line` with its colon, in order."""
+    found = {
+        m.start(): (m.end(), "published" if m[0].startswith("发") else "other")
+        for m in _GLUED.finditer(line)
+    }
+    for match in _LABEL.finditer(line):
+        name = _LABEL_NAMES.get(re.sub(r"[ \t\u3000]", "", match[1]))
+        if name:
+            found[match.start()] = (match.end(2), name)
+    return sorted((start, end, name) for start, (end, name) in found.items())
 
 
 def _top_lines(text: str) -> Iterator[str]:
@@ -215,7 +224,7 @@ def _title(text: str) -> str | None:
 
 def _continues(before: str, after: str) -> bool:
     """Whether `before` is the upper part of a title that goes on with `after`."""
-    if len(before) > 60 or _NOT_TITLE.search(before) or _LABEL.search(before):
+    if len(before) > 60 or _NOT_TITLE.search(before) or _labels(before):
         return False
     return bool(
         after.startswith(("关于", "《", "落实", "整改", "巡", "情况"))

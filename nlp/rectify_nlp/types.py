@@ -13,6 +13,25 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What reading one source may cost.
+
+    `input_bytes` holds for every source. For zip archives `unpacked_bytes` (what the members
+    declare, which is all that is ever unpacked) and `ratio` (unpacked to packed, looked at
+    from 10 MB on) are checked before anything is parsed. `memory_bytes` (address space) and
+    the two times bind what is parsed in a child process. An ordinary notice takes a second,
+    and 0.1 GB of which most is the interpreter's.
+    """
+
+    input_bytes: int = 50_000_000
+    unpacked_bytes: int = 300_000_000
+    ratio: int = 100
+    memory_bytes: int = 1 << 30
+    cpu_seconds: int = 60
+    wall_seconds: float = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """A stretch of a notice: the text as printed and where it starts."""
 
@@ -56,6 +75,14 @@ class Stated:
     @property
     def end(self) -> int:
         return self.start + len(self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Counts a notice states for itself: issues in all, and issues by taxonomy status."""
+
+    issues: int | None = None
+    by_status: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +145,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All findings of one notice."""
+    """All findings of one notice, and the totals it states for itself."""
 
     notice: Notice
     findings: tuple[Finding, ...]
     model: str
     warnings: tuple[str, ...] = ()
+    totals: Totals = Totals()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rectify_nlp import markup
-from rectify_nlp.confine import Limits, confined
+from rectify_nlp.confine import confined
 from rectify_nlp.decoding import decode
 from rectify_nlp.errors import NoText, ReadError
 from rectify_nlp.markup import Line
 from rectify_nlp.tables import one_line
+from rectify_nlp.types import Limits
 
 Element = Any  # of lxml, which has no types
 

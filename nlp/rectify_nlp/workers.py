@@ -31,13 +31,12 @@ from rectify_nlp.batch import (
     row_source,
     table_rows,
 )
-from rectify_nlp.confine import Limits
 from rectify_nlp.errors import ModelError
 from rectify_nlp.inputs import failed
 from rectify_nlp.model import Model
-from rectify_nlp.render import csv_columns, csv_lines, records, to_json_line
+from rectify_nlp.rows import csv_columns, csv_lines, records, to_json_line
 from rectify_nlp.shards import Shard, Slice
-from rectify_nlp.types import Failure, Report
+from rectify_nlp.types import Failure, Limits, Report
 
 _BOM = "\ufeff"
 

@@ -1,0 +1,75 @@
+"""What a reader should look at twice once a notice is cut: gaps, empty answers, what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+
+from rectify_nlp.outline import Node
+from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
+from rectify_nlp.types import Issue
+
+# Kinds of numbering that count on from one item to the next.
+_COUNTED = ("han", "han_bracket", "arabic", "arabic_bracket", "question", "nth")
+# So many places are named in one warning; the rest are counted.
+_NAMED = 5
+
+
+def cautions(
+    roles: Roles, nodes: Sequence[Node], issues: Sequence[Issue], line: Callable[[int], int]
+) -> list[str]:
+    """Warnings about the cut of a notice that has issues.
+
+    `nodes` with their roles, in the order of the text; `line` gives the line, from 1,
+    of a position in the folded text.
+    """
+
+    def place(node: Node) -> str:
+        return f"line {line(node.start)}"
+
+    def said(node: Node) -> str:
+        return f'{place(node)} "{roles.wording.text[node.start : node.head_end].strip()[:24]}"'
+
+    skipped = [f"{place(after)} ({n} missing)" for after, n in _gaps(nodes)]
+    left_out = [
+        said(node)
+        for node in nodes
+        if node.role == OUTSIDE
+        and node.kind != "is"
+        and (roles.strong(node) or roles.has_measures_label(node))
+        and not roles.statistic(node)
+    ]
+    unanswered = [_named(issue) for issue in issues if not issue.measures.text]
+    if len(unanswered) == len(issues):
+        unanswered = ["any of them"]
+    return [
+        *_warning("numbering skips before", skipped),
+        *_warning("looks like an issue but was left out:", left_out),
+        *_warning("no measures found for", unanswered),
+    ]
+
+
+def _gaps(nodes: Iterable[Node]) -> list[tuple[Node, int]]:
+    """Nodes before which a numbering of issues or headings skips, and what is missing."""
+    found = []
+    families: dict[int, list[Node]] = {}
+    for node in nodes:
+        if node.role in (ISSUE, HEADING) and node.kind in _COUNTED:
+            families.setdefault(id(node.parent), []).append(node)
+    for family in families.values():
+        for before, after in pairwise(family):
+            if before.kind == after.kind and after.ordinal > before.ordinal + 1:
+                found.append((after, after.ordinal - before.ordinal - 1))
+    return found
+
+
+def _named(issue: Issue) -> str:
+    number = issue.number.text if issue.number else ""
+    return f'"{number}{issue.problem.text[:16]}"'
+
+
+def _warning(what: str, places: Sequence[str]) -> list[str]:
+    if not places:
+        return []
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    return [f"{what} {', '.join(places[:_NAMED])}{more}"]
