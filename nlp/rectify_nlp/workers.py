@@ -32,11 +32,10 @@ from rectify_nlp.batch import (
     table_rows,
 )
 from rectify_nlp.errors import ModelError
-from rectify_nlp.inputs import failed
 from rectify_nlp.model import Model
 from rectify_nlp.rows import csv_columns, csv_lines, records, to_json_line
 from rectify_nlp.shards import Shard, Slice
-from rectify_nlp.types import Failure, Limits, Report
+from rectify_nlp.types import Failure, Report
 
 _BOM = "\ufeff"
 
@@ -221,16 +220,9 @@ class _Group:
         if isinstance(self.piece, Failure):
             return self.piece
         if isinstance(self.piece, str):
-            return self._document(self.piece)
+            return judged_document(self.piece, self.model, explain=self.explain)
         row = self.rows[position]
         if self.table.text_column is None:
             (result,) = judged_rows([row], self.table, self.model, explain=self.explain)
             return result
         return judged_notice(row, self.table, self.model, explain=self.explain)
-
-    def _document(self, name: str) -> Result:
-        limit = Limits().input_bytes
-        with contextlib.suppress(OSError):  # reading it says what is wrong
-            if Path(name).stat().st_size > limit:
-                return failed(name, f"is larger than {limit / 1e6:,.0f} MB")
-        return judged_document(name, self.model, explain=self.explain)
