@@ -70,15 +70,17 @@ class _Worker:
 
     def _listen(self, inbox: queue.SimpleQueue[tuple[_Worker, Any]]) -> None:
         assert self.process.stdout
-        with self.process.stdout, contextlib.suppress(EOFError, pickle.UnpicklingError):
-            while True:
-                message = pickle.load(self.process.stdout)  # noqa: S301 - from our own child
-                if isinstance(message, tuple):
-                    self.in_hand, self.since = message, time.monotonic()
-                else:
-                    self.since = math.inf
-                    inbox.put((self, message))
-        inbox.put((self, None))
+        try:
+            with self.process.stdout, contextlib.suppress(EOFError, pickle.UnpicklingError):
+                while True:
+                    message = pickle.load(self.process.stdout)  # noqa: S301 - from our own child
+                    if isinstance(message, tuple):
+                        self.in_hand, self.since = message, time.monotonic()
+                    else:
+                        self.since = math.inf
+                        inbox.put((self, message))
+        finally:
+            inbox.put((self, None))
 
     def late(self, timeout: float) -> bool:
         if self.in_hand is None:

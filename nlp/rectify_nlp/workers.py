@@ -114,15 +114,17 @@ def serve() -> None:
 
 def _receive(tasks: queue.SimpleQueue[Any]) -> None:
     source = os.fdopen(os.dup(0), "rb")
-    with contextlib.suppress(EOFError, pickle.UnpicklingError):
-        while True:
-            tasks.put(pickle.load(source))  # noqa: S301 - from the process that started this one
-    tasks.put(None)
-    # Busy still: whoever wanted the answer is gone.
-    time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(2)
-    os._exit(1)
+    try:
+        with contextlib.suppress(EOFError, pickle.UnpicklingError):
+            while True:
+                tasks.put(pickle.load(source))  # noqa: S301 - from who started this process
+    finally:  # whatever the reason, without tasks a worker must not stay
+        tasks.put(None)
+        time.sleep(0.5)
+        # Busy still: whoever wanted the answer is gone.
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(2)
+        os._exit(1)
 
 
 def _part(task: Task, settings: Settings, model: Model, say: Any) -> Part:
