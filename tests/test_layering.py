@@ -20,6 +20,7 @@ ORDER = (
     "status", "wording", "heads", "markers", "outline", "roles", "cautions", "splitting",
     "features", "evaluation", "classifier", "model", "doubt", "rows", "training", "trials", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
+    "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
     "charts", "scorecard", "labelling", "spark", "web", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.

@@ -1,5 +1,6 @@
 """Read a rectification notice, split it into issues, and judge each issue."""
 
+from rectify_nlp.arrow import score_arrow, score_schema
 from rectify_nlp.errors import (
     LabelsError,
     MissingExtra,
@@ -57,5 +58,7 @@ __all__ = [
     "notice_from_text",
     "read",
     "rows",
+    "score_arrow",
+    "score_schema",
     "split",
 ]

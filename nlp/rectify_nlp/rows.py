@@ -119,11 +119,13 @@ def records(result: Result, explain: bool = False) -> list[Row]:
     for name in _GIVEN:
         if name in result.given:
             record[name] = result.given[name]
-    return [{**{k: v for k, v in result.given.items() if k not in record}, **record}]
+    return [{**{k: v for k, v in result.given.items() if k not in {*record, *_OURS}}, **record}]
 
 
 # Columns of a segment file that describe the segment and are passed on as they are.
 _GIVEN = ("source", "title", "publisher", "published", "number", "path")
+# Not in every row, but never a column that was given.
+_OURS = ("evidence", "error")
 
 
 # -- machine formats -------------------------------------------------------------------
@@ -173,6 +175,14 @@ def csv_columns(model: Model, extra: Sequence[str] = ()) -> list[str]:
     return [*(name for name in extra if name not in taken), *columns, "evidence", "error"]
 
 
+def flattened(record: Mapping[str, Any]) -> Row:
+    """The record with a column of its own for each label's probability, in place of `p`."""
+    flat = dict(record)
+    for task, distribution in flat.pop("p", {}).items():
+        flat.update({f"p.{task}.{label}": p for label, p in distribution.items()})
+    return flat
+
+
 def csv_lines(records: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
     """CSV lines, header first. Lists are joined by " | ", nested values flattened.
 
@@ -181,9 +191,7 @@ def csv_lines(records: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
     """
     yield _csv_line([_cell(name) for name in columns])
     for record in records:
-        flat = dict(record)
-        for task, distribution in flat.pop("p", {}).items():
-            flat.update({f"p.{task}.{label}": p for label, p in distribution.items()})
+        flat = flattened(record)
         for name in ("path", "also"):
             if isinstance(flat.get(name), list):
                 flat[name] = " | ".join(flat[name])
