@@ -208,7 +208,7 @@ def _at_least(right: NDArray[np.bool_], weights: Floats) -> float:
     n = float(weights.sum() ** 2 / (weights**2).sum())
     z2 = _ONE_SIDED_90**2
     spread = _ONE_SIDED_90 * (share * (1 - share) / n + z2 / (4 * n * n)) ** 0.5
-    return (share + z2 / (2 * n) - spread) / (1 + z2 / n)
+    return float((share + z2 / (2 * n) - spread) / (1 + z2 / n))
 
 
 def fit_calibrated(task: Task, rows: Sequence[int]) -> tuple[LinearClassifier, Outcomes]:
