@@ -14,7 +14,7 @@ from typing import Any
 
 from rectify_nlp import Model, Taxonomy, load_examples, read
 from rectify_nlp.render import Layout, table
-from rectify_nlp.training import evaluate
+from rectify_nlp.trials import evaluate
 
 ROOT = Path(__file__).parent.parent
 NOTICE = "seeds/guangzhou-transport-2025.txt"
@@ -36,6 +36,8 @@ def scores(results: list[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for result in results:
+        if result["task"] == "doubtful":
+            continue
         score = result["scores"]
         cells = [
             f"{score[name]['value']:.3f} [{score[name]['low']:.3f}, {score[name]['high']:.3f}]"
@@ -62,7 +64,7 @@ def main() -> None:
     parser.add_argument("--evaluate", action="store_true")
     if parser.parse_args().evaluate:
         taxonomy = Taxonomy.load()
-        results = evaluate(load_examples([ROOT / "labels"], taxonomy), taxonomy)
+        results = evaluate(load_examples([ROOT / "labels"], taxonomy), taxonomy).results
         record = json.dumps([r.as_dict() for r in results], ensure_ascii=False, indent=1)
         EVALUATION.write_text(record + "\n", encoding="utf-8")
     blocks = {

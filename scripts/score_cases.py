@@ -4,7 +4,8 @@
 
 A case is a notice beside a .json of the same name. An issue is found where its
 problem is exactly the expected text (white space aside), in order. Measures and
-stated status are counted over the issues found.
+stated status are counted over the issues found. Whether a sentence that states the
+status (该问题已完成整改。) at either end belongs to the measures is left open.
 """
 
 import argparse
@@ -46,6 +47,14 @@ def tight(text: str | None) -> str:
     return re.sub(r"\s+", "", text or "")
 
 
+_STATUS = r"(?:目前|截至目前)?,?(?:该|此|本)(?:项)?问题[^。,，]{2,16}。?"
+
+
+def bare(measures: str) -> str:
+    """Measures without a status sentence and the full stop at their ends."""
+    return re.sub(f"^{_STATUS}|(?<=。){_STATUS}$", "", tight(measures)).removesuffix("。")
+
+
 def cases(folders: list[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
     for folder in folders:
         for answer in sorted(folder.rglob("*.json")):
@@ -77,7 +86,7 @@ def compare(source: Path, answer: dict[str, Any], count: Count, show: bool) -> N
             want, got = wanted[i], given[j]
             stated = got.stated.status if got.stated else None
             checks = (
-                ("measures", tight(want["measures"]), tight(got.measures.text)),
+                ("measures", bare(want["measures"]), bare(got.measures.text)),
                 ("stated", want["stated"], stated),
                 ("paths", [tight(p) for p in want["path"]], [tight(p.text) for p in got.path]),
                 ("numbers", tight(want["number"]), tight(number(got))),

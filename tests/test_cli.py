@@ -374,10 +374,18 @@ def test_evaluate_a_model_on_other_labels(run, tmp_path, model_folder, small_exa
                    "status": e.status, "notice": e.notice}  # fmt: skip
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
     args = ("evaluate", tmp_path / "others.jsonl", "--model", model_folder)
-    results = json.loads(ok(run(*args, "--json")))["results"]
-    assert [result["task"] for result in results] == ["category", "status"]
-    for result in results:
+    done = run(*args, "--json", "--report", tmp_path / "report")
+    assert done.returncode == 0, done.stderr.decode()
+    results = json.loads(done.stdout)["results"]
+    assert done.stderr.decode().startswith("report written: ")
+    page = (tmp_path / "report" / "evaluation.html").read_text(encoding="utf-8")
+    assert results[0]["signature"] in page
+    assert "# Evaluation" in (tmp_path / "report" / "evaluation.md").read_text(encoding="utf-8")
+    assert [result["task"] for result in results] == ["category", "status", "doubtful"]
+    assert set(results[2]["scores"]) == {"precision", "recall", "false alarms"}
+    for result in results[:2]:
         assert result["segments"] == len(others) == sum(map(sum, result["confusion"]))
+        assert result["segments"] == sum(b["segments"] for b in result["reliability"])
         score = result["scores"]["accuracy"]
         assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
         assert (

@@ -11,6 +11,8 @@ from types import ModuleType
 import pytest
 
 from rectify_nlp import Example
+from rectify_nlp.ledger import issue_columns
+from rectify_nlp.render import FORMATS
 from rectify_nlp.taxonomy import digest
 
 
@@ -61,8 +63,23 @@ def test_every_command_is_in_both_readmes(root: Path) -> None:
             assert f"rectify-nlp {command}" in text
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "docs/design.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "README.zh-CN.md", "docs/design.md", "docs/outputs.md"]
+)
 def test_links_lead_somewhere(root: Path, name: str) -> None:
     page = root / name
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link
+
+
+def test_every_format_and_column_is_described(root: Path) -> None:
+    text = (root / "docs/outputs.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.M)) == set(FORMATS)
+    described = re.search(r"\*\*台账\*\*.*?\n\n(.*?)\n\n", text, re.S)
+    assert described is not None
+    names = [
+        name.strip()
+        for line in described[1].splitlines()[2:]
+        for name in line.split("|")[1].split(",")
+    ]
+    assert names == [column.header for column in issue_columns({})]

@@ -8,13 +8,16 @@ import pytest
 
 from rectify_nlp.evaluation import (
     METRICS,
+    Cut,
     Outcomes,
     accuracy,
     assess,
     calibration_error,
+    coverage,
     lenient_accuracy,
     log_loss,
     macro_f1,
+    reliability,
 )
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
@@ -161,3 +164,36 @@ def test_a_result_as_data(result):
     assert sum(map(sum, data["confusion"])) == data["segments"] == 60
     assert set(data["scores"]["accuracy"]) == {"value", "low", "high", "baseline"}
     assert data["signature"].startswith("category|left out: x|")
+
+
+def test_scores_by_label(many):
+    """The same as scikit-learn's."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    found = assess(many, **PROVENANCE).by_label()
+    wanted = precision_recall_fscore_support(
+        many.truth, many.predicted, labels=[s.label for s in found], zero_division=0.0
+    )
+    for i, score in enumerate(found):
+        given = (score.precision, score.recall, score.f1, score.support)
+        assert given == pytest.approx([column[i] for column in wanted])
+    (never,) = (s for s in assess(FOUR, **PROVENANCE).by_label() if s.label == "丙")
+    assert (never.precision, never.recall, never.f1, never.support) == (0.0, 0.0, 0.0, 0)
+
+
+def test_reliability_bins():
+    low, middle, high = reliability(FOUR)
+    assert (low.segments, low.probability, low.accuracy) == (1, 0.6, 0.0)
+    assert (middle.segments, middle.accuracy) == (2, 0.5)
+    assert (high.segments, high.probability, high.accuracy) == (1, 0.8, 1.0)
+
+
+def test_coverage_falls_and_holds_the_default(result, many):
+    cuts = coverage(FOUR, 0.65)
+    assert cuts[0] == Cut(threshold=0.0, given=1.0, accuracy=0.5)
+    (default,) = (cut for cut in cuts if cut.threshold == 0.65)
+    assert (default.given, default.accuracy) == (0.75, pytest.approx(2 / 3))
+    assert cuts[-1] == Cut(threshold=0.8, given=0.25, accuracy=1.0)
+    given = [cut.given for cut in result.coverage]
+    assert given == sorted(given, reverse=True)
+    assert result.score("accuracy").value == result.coverage[0].accuracy == accuracy(many)

@@ -11,7 +11,7 @@ import pytest
 from rectify_nlp import Model, ModelError, OutputError, notice_from_text, read, rows, split
 from rectify_nlp.features import MASK, normalise
 from rectify_nlp.folding import fold
-from rectify_nlp.model import TASKS, readable
+from rectify_nlp.model import DOUBT_BELOW, TASKS, readable
 from rectify_nlp.splitting import segment
 
 FILES = (
@@ -372,7 +372,7 @@ def test_doubtful_where_the_text_reads_otherwise(model, linyi):
     findings = model.predict(notice_from_text(text, "x")).findings
     for finding in findings:
         chance = finding.status.probability_of(finding.issue.stated.status)
-        assert finding.doubtful == (chance < 0.15)
+        assert finding.doubtful == (chance < DOUBT_BELOW)
     assert {finding.doubtful for finding in findings} == {True, False}
 
 

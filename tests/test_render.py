@@ -23,25 +23,23 @@ from rectify_nlp import (
     read,
     rows,
 )
+from rectify_nlp.cards import model_card, model_lines
 from rectify_nlp.render import (
     COLUMNS,
-    FORMATS,
+    TEXT_FORMATS,
     Layout,
-    clean,
     csv_columns,
     csv_lines,
     failure_row,
     lines,
-    model_card,
-    model_lines,
     report_record,
     segment_lines,
-    split_lines,
     table,
     to_json_line,
-    trace_lines,
 )
+from rectify_nlp.rows import clean
 from rectify_nlp.splitting import split
+from rectify_nlp.terminal import split_lines, trace_lines
 
 # DESIGN section 5.
 FIELDS = [
@@ -330,7 +328,7 @@ def test_clean_keeps_what_is_harmless():
     assert clean("整改\t1\n\x1b[31m红\x9b\u202e") == "整改\t1\n[31m红"
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", TEXT_FORMATS)
 def test_every_format_ends_its_lines(form, seeds, model):
     text = render(form, [*seeds, FAILURE], model)
     assert text.endswith("\n")

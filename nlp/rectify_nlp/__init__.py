@@ -1,5 +1,6 @@
 """Read a rectification notice, split it into issues, and judge each issue."""
 
+from rectify_nlp.arrow import score_arrow, score_schema
 from rectify_nlp.errors import (
     LabelsError,
     MissingExtra,
@@ -25,6 +26,7 @@ from rectify_nlp.types import (
     Passage,
     Report,
     Stated,
+    Totals,
     Verdict,
 )
 from rectify_nlp.version import __version__
@@ -48,6 +50,7 @@ __all__ = [
     "Report",
     "Stated",
     "Taxonomy",
+    "Totals",
     "UnsupportedFormat",
     "Verdict",
     "__version__",
@@ -55,5 +58,7 @@ __all__ = [
     "notice_from_text",
     "read",
     "rows",
+    "score_arrow",
+    "score_schema",
     "split",
 ]

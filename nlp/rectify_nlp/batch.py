@@ -18,7 +18,8 @@ from rectify_nlp.splitting import segment
 from rectify_nlp.taxonomy import SUFFIXES, csv_rows, json_row
 from rectify_nlp.types import Failure, Issue, Limits, Notice, Report, Segment
 
-_CHUNK = 256
+# Rows judged together: more save no time, and cost memory.
+CHUNK = 256
 
 Result = Report | Segment | Failure
 
@@ -47,7 +48,8 @@ def _of_source(name: str, model: Model, explain: bool, limits: Limits | None) ->
                 raise ReadError(name, "standard input is closed")
             data = sys.stdin.buffer.read()
             if data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
-                yield from _segments(_json_rows(decode(data)[0], name), name, model, explain)
+                rows = table_rows(decode(data)[0], name, ".jsonl")
+                yield from _segments(rows, name, model, explain)
                 return
             notice = read_bytes(data, name, limits=limits)
         elif name.lower().endswith(SUFFIXES):
@@ -80,61 +82,133 @@ def _failure(error: Exception, name: str = "") -> Failure:
     return Failure(source=source, error=type(error).__name__, message=message)
 
 
-# -- segments --------------------------------------------------------------------------
-
-_Row = tuple[int, dict[str, Any]] | Failure
+# -- tables ------------------------------------------------------------------------------
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Where rows come from and how they are meant.
+
+    `id_column` holds the name of a row, which becomes `source`; `text_column` the text (or
+    the bytes) of a whole notice. Without the latter a row is a segment.
+    """
+
+    name: str
+    id_column: str | None = None
+    text_column: str | None = None
+
+
+# A row with its line, or what is wrong with it.
+Row = tuple[int, dict[str, Any]] | Failure
+
+
+def table_rows(text: str, table: str, kind: str, shift: int = 0) -> Iterator[Row]:
+    """Rows of JSON lines or of a CSV with its header, `kind` being the suffix.
+
+    A line that holds none becomes a Failure of its own. `shift` is added to line numbers.
+    """
+    if kind == ".csv":
+        rows = csv_rows(text, table)
+    else:
+        lines = enumerate(text.split("\n"), 1)
+        rows = ((line, _json_row(record, table, line)) for line, record in lines if record.strip())
+    for line, row in rows:
+        if isinstance(row, LabelsError):
+            yield Failure(source=f"{table}:{line + shift}", error="LabelsError", message=row.what)
+        else:
+            yield line + shift, row
+
+
+def _json_row(record: str, table: str, line: int) -> dict[str, Any] | LabelsError:
+    try:
+        return json_row(record, table, line)
+    except LabelsError as error:
+        return error
+
+
+def _rows(path: Path) -> Iterator[Row]:
     try:
         text, _ = decode(path.read_bytes())
     except OSError as error:
         raise ReadError(str(path), f"cannot be read ({error.strerror})") from error
-    if path.suffix.lower() == ".csv":
-        for line, row in csv_rows(text, path):
-            place = f"{path}:{line}"
-            yield (
-                Failure(source=place, error="LabelsError", message=row.what)
-                if isinstance(row, LabelsError)
-                else (line, row)
-            )
-    else:
-        yield from _json_rows(text, str(path))
-
-
-def _json_rows(text: str, name: str) -> Iterator[_Row]:
-    """Rows of JSON lines; a line that is none becomes a Failure of its own."""
-    for line, record in enumerate(text.split("\n"), 1):
-        if record.strip():
-            try:
-                yield line, json_row(record, name, line)
-            except LabelsError as error:
-                yield Failure(source=f"{name}:{line}", error="LabelsError", message=error.what)
+    return table_rows(text, str(path), path.suffix.lower())
 
 
 def _segments(
-    rows: Iterable[_Row], name: str, model: Model, explain: bool
+    rows: Iterable[Row], name: str, model: Model, explain: bool
 ) -> Iterator[Segment | Failure]:
     stream = iter(rows)
-    while chunk := list(islice(stream, _CHUNK)):
-        cut = [
-            entry if isinstance(entry, Failure) else _cut(*entry, name, model) for entry in chunk
-        ]
-        findings = iter(
-            model.judge([c[1] for c in cut if not isinstance(c, Failure)], explain=explain)
-        )
-        for c in cut:
-            if isinstance(c, Failure):
-                yield c
-            else:
-                yield Segment(notice=c[0], finding=next(findings), given=c[2])
+    while chunk := list(islice(stream, CHUNK)):
+        yield from judged_rows(chunk, Table(name=name), model, explain=explain)
+
+
+def judged_rows(
+    rows: Iterable[Row], table: Table, model: Model, *, explain: bool = False
+) -> list[Segment | Failure]:
+    """A result for each row that holds a segment, in order, judged together."""
+    cut = [row if isinstance(row, Failure) else _cut(*row, table, model) for row in rows]
+    findings = iter(model.judge([c[1] for c in cut if not isinstance(c, Failure)], explain=explain))
+    return [
+        c if isinstance(c, Failure) else Segment(notice=c[0], finding=next(findings), given=c[2])
+        for c in cut
+    ]
+
+
+def judged_notice(row: Row, table: Table, model: Model, *, explain: bool = False) -> Result:
+    """The result for a row that holds a whole notice."""
+    if isinstance(row, Failure):
+        return row
+    line, given = row
+    try:
+        source = _row_name(line, given, table)
+        data = given.get(table.text_column or "")
+        if isinstance(data, str):
+            data = data.encode(errors="replace")
+        if not isinstance(data, bytes):
+            raise ReadError(source, f"no text in {table.text_column}; the column is needed")
+        return model.predict(read_bytes(data, source), explain=explain)
+    except ReadError as error:
+        return _failure(error)
+
+
+def judged_document(name: str, model: Model, *, explain: bool = False) -> Result:
+    """The result for a file that is one notice."""
+    try:
+        return model.predict(read(name), explain=explain)
+    except ReadError as error:
+        return _failure(error)
+
+
+def row_source(row: Row, table: Table) -> str:
+    """What a row is called in the output, where it could not be judged."""
+    if isinstance(row, Failure):
+        return row.source
+    try:
+        return _row_name(*row, table)
+    except ReadError as error:
+        return error.source
+
+
+def _row_name(line: int, given: dict[str, Any], table: Table) -> str:
+    place = f"{table.name}:{line}"
+    if table.id_column is None:
+        return place
+    name = given.get(table.id_column)
+    if not isinstance(name, str | int) or name == "":
+        raise ReadError(place, f"no name in {table.id_column}; --id-column needs one in every row")
+    return str(name)
 
 
 def _cut(
-    line: int, given: dict[str, Any], name: str, model: Model
+    line: int, given: dict[str, Any], table: Table, model: Model
 ) -> tuple[Notice, Issue, dict[str, Any]] | Failure:
     problem, measures, path = given.get("problem"), given.get("measures") or "", given.get("path")
-    place = f"{name}:{line}"
+    try:
+        place = _row_name(line, given, table)
+    except ReadError as error:
+        return _failure(error)
+    if table.id_column is not None:
+        given = {**given, "source": place}
     if not isinstance(problem, str) or not problem.strip():
         return Failure(
             source=place, error="LabelsError", message="no text in problem; the column is needed"
@@ -145,7 +219,9 @@ def _cut(
         path = [path] if path else []
     if not isinstance(path, list | None) or not all(isinstance(p, str) for p in path or ()):
         return Failure(source=place, error="LabelsError", message="path is not a list of texts")
-    notice, issue = segment(problem, measures, path or (), source=name, taxonomy=model.taxonomy)
+    notice, issue = segment(
+        problem, measures, path or (), source=table.name, taxonomy=model.taxonomy
+    )
     return notice, issue, given
 
 

@@ -127,6 +127,15 @@ class LinearClassifier:
                 known |= read
         return weight, known
 
+    def strongest(self, count: int) -> dict[str, list[tuple[str, str, float]]]:
+        """For each label its `count` heaviest terms as (block, term, weight in nats)."""
+        columns = list(self.vectorizer.columns())
+        order = np.argsort(-self.weights, axis=0, kind="stable")[:count]
+        return {
+            label: [(*columns[i], float(self.weights[i, position])) for i in order[:, position]]
+            for position, label in enumerate(self.labels)
+        }
+
 
 # Bias of a label no example has: its probability is nil, its arithmetic finite.
 _NEVER = -1e4

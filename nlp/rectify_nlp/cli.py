@@ -10,19 +10,30 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from rectify_nlp.errors import LabelsError, ModelError, OutputError, ReadError, RectifyError
+from rectify_nlp.errors import (
+    LabelsError,
+    MissingExtra,
+    ModelError,
+    OutputError,
+    ReadError,
+    RectifyError,
+)
 from rectify_nlp.model import Model
-from rectify_nlp.render import FORMATS, Layout, lines
+from rectify_nlp.render import EXPLAINED, FORMATS, Layout, pieces
 from rectify_nlp.resources import resource
 from rectify_nlp.taxonomy import Taxonomy, load_examples
 from rectify_nlp.types import Example, Limits
 from rectify_nlp.version import __version__
+
+if TYPE_CHECKING:
+    from rectify_nlp.jobs import Totals
 
 app = typer.Typer(
     name="rectify-nlp",
@@ -31,6 +42,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+class Form(StrEnum):
+    """Formats of the parts of a batch."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+
 
 ModelOption = Annotated[
     Path | None, typer.Option("--model", "-m", help="Model folder; the built-in one by default.")
@@ -70,7 +90,7 @@ def main() -> None:
 
 
 def _exit_code(error: RectifyError) -> int:
-    codes = ((ModelError, 4), (OutputError, 5), (ReadError, 3), (LabelsError, 3))
+    codes = ((MissingExtra, 2), (ModelError, 4), (OutputError, 5), (ReadError, 3), (LabelsError, 3))
     return next((code for kind, code in codes if isinstance(error, kind)), 1)
 
 
@@ -110,7 +130,7 @@ def predict(
     ],
     form: Annotated[
         str | None,
-        typer.Option("--format", "-f", help="table, json, jsonl or csv; table on a terminal."),
+        typer.Option("--format", "-f", help=f"{', '.join(FORMATS)}; table on a terminal."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
     model: ModelOption = None,
@@ -128,16 +148,75 @@ def predict(
     form = _format(form, output)
     if form != "table" and output is None and not sys.stdout.isatty():
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # in a pipe, whatever the console
+    explain = explain or form in EXPLAINED
     loaded = Model.load(model)
     limits = _limits(max_size, max_memory, max_seconds)
     tally = Tally(report=_say, quiet=quiet)
     found = tally.count(results(sources, loaded, explain=explain, limits=limits))
     layout = Layout(width=_width(output), colour=_colour(output), explain=explain)
     with _Writer(output) as write:
-        for line in lines(found, form, loaded, layout):
-            write(line)
+        for piece in pieces(found, form, loaded, layout):
+            write(piece)
     if tally.failed:
         raise typer.Exit(3 if tally.failed == tally.sources else 1)
+
+
+@app.command()
+def batch(
+    *,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            help="Folders, globs, notices, tables (.jsonl, .csv, .parquet), or -",
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the parts, or - for JSON lines.")
+    ],
+    from_file: Annotated[
+        str | None, typer.Option("--from-file", help="List of inputs, one a line; - reads stdin.")
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", "-f", help="Of the parts.")] = Form.JSONL,
+    text_column: Annotated[
+        str | None, typer.Option(help="Column of tables that holds a whole notice's text.")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="Column of tables that identifies a row; becomes source.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Processes; all processors by default."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a run that was ended, with the same inputs.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout-per-doc", min=0.1, help="Seconds one document may take.")
+    ] = 120.0,
+    model: ModelOption = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Add the words that decided.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Judge any number of notices or segments: in parallel, part by part, resumable."""
+    from rectify_nlp.inputs import Inputs, listing
+    from rectify_nlp.jobs import default_jobs, run, settings_for, stream
+
+    streamed = str(output) == "-"
+    _check_batch(sources or [], from_file, form, streamed=streamed, resume=resume)
+    listed = listing(from_file) if from_file else None
+    inputs = Inputs(
+        sources or [], listed=listed, text_column=text_column, id_column=id_column,
+        without=None if streamed else output,
+    )  # fmt: skip
+    settings = settings_for(inputs, model=model, form=form.value, explain=explain)
+    limits: dict[str, Any] = {"jobs": jobs or default_jobs(), "timeout": timeout}
+    with _Status(quiet=quiet) as status:
+        if streamed:
+            with _Writer(None) as write:
+                status.totals = stream(inputs, settings, write, **limits)
+        else:
+            status.totals = run(inputs, settings, output, resume=resume, tell=status.tell, **limits)
 
 
 @app.command()
@@ -154,8 +233,8 @@ def split(
 ) -> None:
     """Show what was read of a notice and where it was cut; no model involved."""
     from rectify_nlp.reading import read
-    from rectify_nlp.render import split_lines, trace_lines
     from rectify_nlp.splitting import split as cut
+    from rectify_nlp.terminal import split_lines, trace_lines
 
     notice = read(source, limits=_limits(max_size, max_memory, max_seconds))
     parts = cut(notice)
@@ -174,7 +253,7 @@ def train(
     taxonomy: Annotated[Path | None, typer.Option(help="taxonomy.toml to use instead.")] = None,
 ) -> None:
     """Learn a model from labelled segments (those that come with the package by default)."""
-    from rectify_nlp.render import model_card
+    from rectify_nlp.cards import model_card
     from rectify_nlp.training import train as learn
 
     learned = learn(*_labelled(labels, taxonomy))
@@ -189,23 +268,31 @@ def evaluate(
     labels: LabelsArgument = None,
     model: ModelOption = None,
     taxonomy: Annotated[Path | None, typer.Option(help="taxonomy.toml to use instead.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Folder for evaluation.md and evaluation.html."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON.")] = False,
 ) -> None:
     """Judge the training on notices left out, or (--model) a finished model on given labels."""
-    from rectify_nlp.render import result_lines, to_json_line
-    from rectify_nlp.training import evaluate as judge
-    from rectify_nlp.training import evaluate_model
+    from rectify_nlp.cards import result_lines
+    from rectify_nlp.render import to_json_line
+    from rectify_nlp.scorecard import write
+    from rectify_nlp.trials import evaluate as judge
+    from rectify_nlp.trials import evaluate_model
 
     if model:
         finished = Model.load(model)
         examples = load_examples(labels or [resource("labels")], finished.taxonomy)
-        results = evaluate_model(finished, examples)
+        found = evaluate_model(finished, examples)
     else:
-        results = judge(*_labelled(labels, taxonomy))
+        found = judge(*_labelled(labels, taxonomy), learning=report is not None)
     if as_json:
-        _print([to_json_line({"results": [result.as_dict() for result in results]}).rstrip()])
+        _print([to_json_line({"results": [result.as_dict() for result in found.results]}).rstrip()])
     else:
-        _print(line for result in results for line in result_lines(result))
+        _print(line for result in found.results for line in result_lines(result))
+    if report:
+        _say(f"report written: {', '.join(map(str, write(found, report)))}")
 
 
 @app.command()
@@ -214,7 +301,7 @@ def inspect(
     terms: Annotated[int, typer.Option(min=0, help="Strongest terms to show for each label.")] = 12,
 ) -> None:
     """Verify a model and show its card and the strongest terms of each label."""
-    from rectify_nlp.render import model_lines
+    from rectify_nlp.cards import model_lines
 
     _print(model_lines(Model.load(model), terms))
 
@@ -233,6 +320,55 @@ def _labelled(labels: list[Path] | None, taxonomy: Path | None) -> tuple[list[Ex
     return load_examples(labels or [resource("labels")], names), names
 
 
+def _check_batch(
+    sources: Sequence[str], from_file: str | None, form: Form, *, streamed: bool, resume: bool
+) -> None:
+    standard_input = [*sources, from_file].count("-")
+    wrong = {
+        "no input; name folders, files or -, or give --from-file": not sources and not from_file,
+        "standard input can be read only once": standard_input > 1,
+        "- goes with -o - only: a run into a folder reads its input twice": "-" in sources
+        and not streamed,
+        "-o - writes JSON lines; csv and parquet need a folder": streamed and form != Form.JSONL,
+        "-o - cannot be resumed; give a folder": streamed and resume,
+    }
+    for what, is_so in wrong.items():
+        if is_so:
+            raise typer.BadParameter(what)
+
+
+class _Status:
+    """Progress on a terminal, and at the end what came of a run: a line and the exit status."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.totals: Totals | None = None
+        self.quiet = quiet
+        self.shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
+
+    def __enter__(self) -> _Status:
+        return self
+
+    def tell(self, line: str) -> None:
+        if self.shown:
+            print(f"\r{'':78}\r{line}", end="", file=sys.stderr, flush=True)
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        self.tell("")
+        if kind is KeyboardInterrupt:
+            _say("interrupted; what is done stays, --resume goes on from there")
+            raise typer.Exit(130) from None
+        totals = self.totals
+        if totals is None:
+            return
+        if self.shown or (totals.failures and not self.quiet):
+            _say(
+                f"{totals.documents:,} documents gave {totals.rows:,} rows;"
+                f" {totals.failures:,} failed, {totals.warnings:,} warnings"
+            )
+        if totals.failures:
+            raise typer.Exit(3 if totals.failures == totals.documents else 1)
+
+
 def _format(form: str | None, output: Path | None) -> str:
     if form is None:
         suffix = output.suffix.lower().lstrip(".") if output else ""
@@ -240,6 +376,10 @@ def _format(form: str | None, output: Path | None) -> str:
         return suffix if suffix in FORMATS else "table" if on_terminal else "jsonl"
     if form not in FORMATS:
         raise typer.BadParameter(f"{form} is none of {', '.join(FORMATS)}", param_hint="--format")
+    if form == "xlsx" and output is None and sys.stdout.isatty():
+        raise typer.BadParameter(
+            "xlsx is not for a terminal; give -o FILE.xlsx or a pipe", param_hint="--format"
+        )
     return form
 
 
@@ -268,7 +408,7 @@ class _Writer:
         if self.output and not (self.output.exists() and not self.output.is_file()):
             self.partial = self.output.with_name(f".{self.output.name}.{os.getpid()}.part")
 
-    def __enter__(self) -> Callable[[str], Any]:
+    def __enter__(self) -> Callable[[str | bytes], Any]:
         if self.output is None:
             self.stream = sys.stdout
             return self._write
@@ -280,9 +420,12 @@ class _Writer:
             raise OutputError(f"{self.name}: cannot be written ({error.strerror})") from error
         return self._write
 
-    def _write(self, text: str) -> None:
+    def _write(self, piece: str | bytes) -> None:
         try:
-            self.stream.write(text)
+            if isinstance(piece, bytes):
+                self.stream.buffer.write(piece)
+            else:
+                self.stream.write(piece)
         except BrokenPipeError:
             self._no_reader()
         except OSError as error:

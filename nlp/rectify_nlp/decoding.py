@@ -24,7 +24,7 @@ def decode(data: bytes) -> tuple[str, int]:
     gives the most of a notice's usual characters. What a web page declares only tips the
     balance, for it may be wrong; its gb2312 and gbk are read as GB18030.
     """
-    encoding = _encoding(data)
+    encoding = encoding_of(data)
     for bom, _ in _BOMS:
         if data.startswith(bom):
             data = data[len(bom) :]
@@ -35,7 +35,8 @@ def decode(data: bytes) -> tuple[str, int]:
     return text.replace("\r\n", "\n").replace("\r", "\n"), max(0, replaced)
 
 
-def _encoding(data: bytes) -> str:
+def encoding_of(data: bytes) -> str:
+    """The encoding of a text, by its mark or by what its bytes make most sense in."""
     for bom, encoding in _BOMS:
         if data.startswith(bom):
             return encoding

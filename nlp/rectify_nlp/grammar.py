@@ -18,6 +18,7 @@ class Grammar:
     """Compiled rules; every pattern is applied to folded text. One is equal to itself alone."""
 
     label: re.Pattern[str]
+    label_inside: re.Pattern[str]
     status_label: re.Pattern[str]
     organisation: re.Pattern[str]
     issues: re.Pattern[str]
@@ -32,6 +33,7 @@ class Grammar:
     subject: re.Pattern[str]
     occasion: re.Pattern[str]
     foreign: re.Pattern[str]
+    regulation: re.Pattern[str]
 
 
 # What may stand around an item label: an opening bracket or ordinal before it, a
@@ -39,6 +41,10 @@ class Grammar:
 # A row of a table has its number before the label.
 _BEFORE = r"[ ]*+[\[(<]?[ ]*+(?:(?P<row>[0-9]{1,3})(?:[.、][ ]*+|[ ]))?"
 _AFTER = r"[ ]*+[\])>]?[ ]*+(?::|(?=\n|$)|(?<=[\])>]))"
+
+
+# Where an item label may stand: at the start of a line or sentence, or behind a bracket.
+LABEL_BEHIND = r"。;!?\n\])”"
 
 
 @lru_cache(maxsize=4)
@@ -65,8 +71,10 @@ def load_grammar(path: Path | None = None) -> Grammar:
         for kind in ("measures", "detail", "problem", "other")
     )
     status_words = words("labels", "status")
+    label = f"{_BEFORE}(?:{labels}|(?P<status>{status_words})){_AFTER}"
     return Grammar(
-        label=re.compile(f"{_BEFORE}(?:{labels}|(?P<status>{status_words})){_AFTER}"),
+        label=re.compile(label),
+        label_inside=re.compile(f"(?:^|(?<=[{LABEL_BEHIND}])){label}"),
         status_label=re.compile(f"{_BEFORE}(?:{status_words}){_AFTER}"),
         organisation=re.compile(words("sections", "organisation")),
         issues=re.compile(words("sections", "issues")),
@@ -84,4 +92,5 @@ def load_grammar(path: Path | None = None) -> Grammar:
         subject=re.compile(words("document", "subject")),
         occasion=re.compile(words("document", "occasion")),
         foreign=re.compile(words("document", "foreign")),
+        regulation=re.compile(words("document", "regulation")),
     )

@@ -35,7 +35,9 @@ def find_head(folded: str, start: int, end: int, grammar: Grammar) -> tuple[int,
             close = more.end()
         if close >= 0:
             tail = _TITLE_TAIL.match(folded, close, limit)
-            if tail and (tail["word"] or quoted["lead"]):
+            named = tail and (tail["word"] or quoted["lead"])
+            # In running text a comma may stand there: only 关于“...”的问题, is a title.
+            if tail and named and (tail["comma"] is None or (tail["word"] and quoted["lead"])):
                 return tail.end(), "quoted"
     about = _ABOUT.match(folded, start, limit)
     if about:
@@ -58,7 +60,7 @@ _QUOTED_MORE = re.compile(r"(?:、|和|及|以及|与)?[ ]*+[“\"]")
 _TITLE_TAIL = re.compile(
     r"[ ]*+(?:等)?(?:[0-9一二三四五六七八九十]{1,3}个)?(?:方面)?(?:的)?(?:突出|主要|具体|反馈)?"
     r"(?P<word>问题|情况|方面)?(?:的)?(?:整改)?(?:落实|进展|完成)?(?:情况)?[ ]*+"
-    r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.!]|$|(?=\n)|(?=[ ]*+(?:整改|一是|责任)))"
+    r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.!]|$|(?=\n)|(?=[ ]*+(?:整改|一是|责任))|(?P<comma>(?=,)))"
 )
 _ABOUT = re.compile(r"(?:关于|针对|对于|对|就)(?!照|标|比|口|接)")
 _ABOUT_END = re.compile(

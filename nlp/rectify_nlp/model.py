@@ -63,8 +63,9 @@ _FILES = (
 _CHARACTERS = 60_000
 # Further categories at least this likely are named as secondary, two at most.
 ALSO_FROM = 0.2
-# A stated status the model finds less likely than this is marked doubtful.
-DOUBT_BELOW = 0.15
+# A stated status the model finds less likely than this is marked doubtful; docs/model.md
+# has what other thresholds would give.
+DOUBT_BELOW = 0.05
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Model:
             findings=tuple(self.judge(parts.issues, explain=explain)),
             model=self.fingerprint,
             warnings=(*notice.warnings, *parts.warnings),
+            totals=parts.totals,
         )
 
     def judge(self, issues: Sequence[Issue], *, explain: bool = False) -> list[Finding]:

@@ -22,7 +22,9 @@ ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"
 # A text of fewer characters is a title's remainder, no account of measures.
 _TEXT = 15
 # A heading that names what is still open, only to go on to what is planned for it.
-_PLAN = re.compile(r"(?:安排|措施|打算|计划|举措)[。:]?$")
+_PLAN = re.compile(r"(?:安排|措施|打算|计划|举措|原因)[。:]?$")
+# How much a verdict yields to what the siblings are.
+_FIRM, _WEAK, _WEAKEST = 2, 1, 0
 _THIS_PROBLEM = re.compile(
     r"(?:针对|对|对于)(?:这|此|该|上述|以上|存在|反馈|巡[视察])[^“]{0,10}问题"
 )
@@ -36,6 +38,8 @@ class _Family:
     like: int
     strong: int
     only_is: bool
+    # How many of the members with parts are issues: 2 most, 1 half of them, 0 fewer.
+    issues: int = 0
     has_leaf_issue: bool = False
 
 
@@ -51,6 +55,7 @@ class Roles:
         self.labelled_below = cache(self._labelled_below)
         self.strong = cache(self._strong)
         self.like_issue = cache(self._like_issue)
+        self.verdict = cache(self._verdict)
 
     def assign(self, roots: list[Node]) -> list[Node]:
         """All nodes in the order of the text, with their roles."""
@@ -67,7 +72,7 @@ class Roles:
             # Where paragraphs tell several problems, one may tell a single one.
             for node in childless:
                 if not node.children and not self._has_measures_label(node):
-                    self._adopt(node, clauses(self.wording, node.head_end, node.end, least=1))
+                    self._adopt(node, clauses(self.wording, node.body, node.end, least=1))
         family = self._family(roots)
         ahead = False
         for section in roots:
@@ -87,21 +92,21 @@ class Roles:
 
     def own(self, node: Node) -> str:
         """The text of `node` behind its head, up to the next node."""
-        return self.wording.text[node.head_end : node.end]
+        return self.wording.text[node.body : node.end]
 
     def _rest_of_line(self, node: Node) -> str:
-        end = self.wording.text.find("\n", node.head_end)
-        return self.wording.text[node.head_end : end if end >= 0 else None].strip()
+        end = self.wording.text.find("\n", node.body)
+        return self.wording.text[node.body : end if end >= 0 else None].strip()
 
     def _has_measures_label(self, node: Node) -> bool:
-        labels = self.wording.labels(node.head_end, node.end)
+        labels = self.wording.labels(node.body, node.end)
         return any(self.wording.opens_measures(label, node.end) for label in labels)
 
     def _has_status_label(self, node: Node) -> bool:
         statuses, text = self.wording.statuses, self.wording.text
         return node.kind != "is" and any(
             label["status"] or statuses.after_label(text, label.start(), node.end)
-            for label in self.wording.labels(node.head_end, node.end)
+            for label in self.wording.labels(node.body, node.end)
         )
 
     def _labelled_below(self, node: Node) -> bool:
@@ -111,6 +116,8 @@ class Roles:
         """Whether the form alone makes the head an issue title (or a heading over issues)."""
         if node.kind in ("title", "aspect"):
             return False
+        if node.form == "labelled":
+            return True
         if node.form in ("quoted", "about"):
             return not _THIS_PROBLEM.match(self.head(node))
         return node.kind in ("question", "label", "open") or bool(
@@ -147,10 +154,10 @@ class Roles:
         """Give a childless heading the unnumbered problems of its text for children."""
         if self._has_measures_label(node) and not self._aspect(node):
             return
-        kids = clauses(self.wording, node.head_end, node.end)
+        kids = clauses(self.wording, node.body, node.end)
         if not kids and self._leads(node):
-            kids = openers(self.wording, node.head_end, node.end)
-            if kids and "\n" not in self.wording.text[node.head_end : kids[0].start]:
+            kids = openers(self.wording, node.body, node.end)
+            if kids and "\n" not in self.wording.text[node.body : kids[0].start]:
                 kids = []
         self._adopt(node, kids)
 
@@ -187,12 +194,14 @@ class Roles:
         if is_next and strong == 0:
             return OUTSIDE, "a section about next steps"
         organises = self.grammar.organisation.search(head)
+        # Run together with its text, a heading is what stands before the first comma.
+        title = head.split(",", 1)[0] if len(head) > 40 else head
         leads = self.grammar.issues.search(head)
         like = [node for node in below if node.kind != "is" and self.like_issue(node)]
         countable = [node for node in below if node.kind != "is"]
         if (
             organises
-            and not self.wording.deficit(head)
+            and not self.wording.deficit(title)
             and (len(like) * 2 < len(countable) or not like)
         ):
             return OUTSIDE, "a section about the organisation of the work"
@@ -215,12 +224,23 @@ class Roles:
             self._decide_leaf(node, family)
             family.has_leaf_issue = family.has_leaf_issue or node.role == ISSUE
             return
+        role, reason, firmness = self.verdict(node)
+        if role == HEADING and firmness < family.issues and not self._aspect(node):
+            role, reason = ISSUE, "an issue like most of those beside it"
+        if role == OUTSIDE:
+            _mark((node, *node.walk()), OUTSIDE, reason)
+        elif role == HEADING:
+            self._as_heading(node, reason)
+        else:
+            self._as_issue(node, reason)
+
+    def _verdict(self, node: Node) -> tuple[str, str, int]:
+        """Role of a node with parts, by its own wording and theirs, the reason, and how firm it is."""
+        kids = node.children
         if node.kind == "label" and not any(self.strong(kid) for kid in kids):
-            self._as_issue(node, "an item label names the problem")
-            return
+            return ISSUE, "an item label names the problem", _FIRM
         if all(self.statistic(kid) for kid in kids):
-            _mark((node, *node.walk()), OUTSIDE, "counts of problems, not problems")
-            return
+            return OUTSIDE, "counts of problems, not problems", _FIRM
         own_label = self.has_measures_label(node)
         labelled = [kid for kid in kids if self.labelled_below(kid)]
         rated = [kid for kid in kids if self.has_status_label(kid)]
@@ -228,31 +248,28 @@ class Roles:
             labelled = [kid for kid in kids if kid in labelled or kid in rated]
         like = [kid for kid in kids if self.like_issue(kid)]
         if own_label and not labelled:
-            self._as_issue(node, "item label before its parts")
-        elif labelled and self._one_answer(node, labelled):
-            self._as_issue(node, "several parts of one problem answered together")
-            for kid in kids:
-                kid.reason = "part of the problem" if kid is not kids[-1] else kid.reason
-        elif labelled:
-            self._as_heading(node, "its parts have item labels")
-        elif (
+            return ISSUE, "item label before its parts", _FIRM
+        if labelled and self._one_answer(node, labelled):
+            return ISSUE, "several parts of one problem answered together", _FIRM
+        if labelled:
+            return HEADING, "its parts have item labels", _FIRM
+        if (
             like
             and self._numbered_like(kids, like) * 2 >= len(kids) + self.strong(node)
             and not self._bare_under_title(node, like)
         ):
-            self._as_heading(node, "its parts name deficits")
-        elif like and self._titles_with_answers(node):
-            self._as_heading(node, "its parts are titles with texts, few of them positive")
-        elif any(self.like_issue(n) for kid in kids for n in kid.walk() if n.kind != "is"):
-            self._as_heading(node, "deficits are named further below")
-        elif (self.strong(node) and not self._aspect(node)) or self.like_issue(node):
-            self._as_issue(node, "names a deficit; its parts read like measures")
-        elif node.parent is not None and all(kid.kind == "is" for kid in kids):
-            self._as_issue(node, "a positive title; its parts are 一是, 二是 ...")
-        elif self._aspect(node) or node.parent is None or self._has_children_with_text(node):
-            self._as_heading(node, "leads to positive titles with text of their own")
-        else:
-            self._as_issue(node, "a positive title; its parts read like measures")
+            return HEADING, "its parts name deficits", _WEAK
+        if like and self._titles_with_answers(node):
+            return HEADING, "its parts are titles with texts, few of them positive", _WEAK
+        if any(self.like_issue(n) for kid in kids for n in kid.walk() if n.kind != "is"):
+            return HEADING, "deficits are named further below", _WEAK
+        if (self.strong(node) and not self._aspect(node)) or self.like_issue(node):
+            return ISSUE, "names a deficit; its parts read like measures", _FIRM
+        if node.parent is not None and all(kid.kind == "is" for kid in kids):
+            return ISSUE, "a positive title; its parts are 一是, 二是 ...", _FIRM
+        if self._aspect(node) or node.parent is None or self._has_children_with_text(node):
+            return HEADING, "leads to positive titles with text of their own", _WEAKEST
+        return ISSUE, "a positive title; its parts read like measures", _FIRM
 
     def _numbered_like(self, kids: list[Node], like: list[Node]) -> int:
         """Children that read like issues; 一是 counts where nothing else stands beside it."""
@@ -316,11 +333,16 @@ class Roles:
                 _mark((kid, *kid.walk()), MEASURE, "reads like a measure among issues")
 
     def _family(self, nodes: list[Node]) -> _Family:
+        verdicts = [self.verdict(node)[0] for node in nodes if node.children]
+        issues = verdicts.count(ISSUE)
         return _Family(
             size=len(nodes),
             like=sum(map(self.like_issue, nodes)),
             strong=sum(map(self.strong, nodes)),
             only_is=all(node.kind == "is" for node in nodes),
+            issues=2
+            if issues >= 2 and issues * 2 > len(verdicts)
+            else int(issues * 2 >= len(verdicts) > 0),
         )
 
     def _organisation_child(self, node: Node, family: _Family) -> bool:
@@ -341,10 +363,10 @@ class Roles:
         return family.like * 2 >= family.size and not self.own(node).strip()
 
     def _decide_leaf(self, node: Node, family: _Family) -> None:
-        if self.statistic(node):
-            node.role, node.reason = OUTSIDE, "counts of problems, not a problem"
-        elif self.has_measures_label(node):
+        if self.has_measures_label(node):
             self._as_issue(node, "followed by an item label")
+        elif self.statistic(node):
+            node.role, node.reason = OUTSIDE, "counts of problems, not a problem"
         elif self.strong(node):
             self._as_issue(node, "title of the form of an issue")
         elif self.like_issue(node):

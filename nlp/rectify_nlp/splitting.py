@@ -22,7 +22,7 @@ from rectify_nlp.outline import Node, outline
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy
-from rectify_nlp.types import Issue, Notice, Passage, Stated
+from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
 from rectify_nlp.wording import SENTENCES, Wording, next_start, skip_blank
 
 
@@ -38,9 +38,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Issues of a notice in the order of the text, warnings, and the role of every node."""
+    """Issues in the order of the text, stated totals, warnings, and the role of every line."""
 
     issues: tuple[Issue, ...]
+    totals: Totals
     warnings: tuple[str, ...]
     trace: tuple[Line, ...]
 
@@ -104,10 +105,27 @@ class _Splitter:
             for node in nodes:
                 if node.role in (ISSUE, HEADING):
                     node.role, node.reason = OUTSIDE, "the text is no rectification notice"
-        trace = tuple(
-            Line(start=n.start, end=n.head_end, role=n.role, reason=n.reason) for n in nodes
-        )
-        return Split(issues=issues, warnings=self._warnings(issues, nodes), trace=trace)
+        trace = tuple(self._trace(nodes, stop))
+        totals = self._totals(nodes)
+        warnings = self._warnings(issues, nodes, totals)
+        return Split(issues=issues, totals=totals, warnings=warnings, trace=trace)
+
+    def _trace(self, nodes: list[Node], stop: int) -> Iterator[Line]:
+        """Every node, and every line that is none, in the order of the text."""
+        found = [(node.start, node.head_end, node.role, node.reason) for node in nodes]
+        starts = {node.start for node in nodes}
+        first = nodes[0].start if nodes else stop
+        for match in _LINE.finditer(self.folded):
+            if match.start() not in starts:
+                role, reason = "text", "goes on with what stands above"
+                if match.start() >= stop:
+                    role, reason = OUTSIDE, "closing lines"
+                elif match.start() < first:
+                    role, reason = OUTSIDE, "above the first heading"
+                found.append((*match.span(), role, reason))
+        for start, end, role, reason in sorted(found):
+            low, high = self._fold.place(start), self._fold.end_place(end)
+            yield Line(start=low, end=high, role=role, reason=reason)
 
     def _nodes(self, stop: int, *, unnumbered: bool) -> list[Node]:
         """All nodes in the order of the text, each with its role."""
@@ -141,7 +159,9 @@ class _Splitter:
         issues = [node for node in nodes if node.role == ISSUE]
         top = self.folded[:20000]
         labelled = sum(1 for node in issues if self.roles.labelled_below(node))
-        if not issues or (len(self.grammar.foreign.findall(top)) >= 4 and labelled < 2):
+        if not issues or self.grammar.regulation.search(self.folded):
+            return False
+        if (len(self.grammar.foreign.findall(top)) >= 4) and labelled < 2:
             return False
         strong = sum(1 for node in issues if self.roles.strong(node))
         subject = len(self.grammar.subject.findall(top))
@@ -170,11 +190,13 @@ class _Splitter:
     def _issue(self, node: Node, end: int) -> Issue:
         """The issue of `node`, whose text runs to `end`."""
         problem_end, measures_start, fused = self._boundaries(node, end)
+        beside = self._beside(node, measures_start)
         measures_end, trailing = self._measures_end(measures_start, end, row=node.kind == "label")
         path = tuple(self._path(node))
         stated = (
             trailing
             or fused
+            or beside
             or self.statuses.in_sentence(self.folded, measures_start, measures_end)
             or self._stated_above(node)
         )
@@ -187,26 +209,37 @@ class _Splitter:
             stated=_original(stated, self._fold, self.text),
         )
 
+    def _beside(self, node: Node, stop: int) -> Stated | None:
+        """A status in brackets behind the title, or behind a label before the measures."""
+        stated = self.statuses.bracketed(self.folded, node.head_end, node.body)
+        for label in () if stated else self.wording.labels(node.body, stop):
+            line_end = self.folded.find("\n", label.end(), stop)
+            if label["other"] and line_end >= 0:
+                stated = stated or self.statuses.closing_brackets(
+                    self.folded, label.end(), line_end
+                )
+        return stated
+
     def _number(self, node: Node) -> Passage | None:
         if node.kind == "label":
             row = self.grammar.label.match(self.folded, node.start, node.end)
             return self._passage(*row.span("row")) if row and row["row"] else None
-        return self._passage(node.start, node.head) if node.head > node.start else None
+        return self._passage(node.start, node.mark_end) if node.mark_end > node.start else None
 
     def _boundaries(self, node: Node, end: int) -> tuple[int, int, Stated | None]:
         """End of the problem, start of the measures, and a status fused with their label."""
         folded = self.folded
         if node.kind == "clause":
-            return node.head_end, skip_blank(folded, node.head_end + 1, end), None
+            return node.head_end, skip_blank(folded, node.body + 1, end), None
         problem_end = node.head_end
-        position = node.head_end
+        position = node.body + folded.startswith(",", node.body)
         reading_problem = True
         planned = False
         while 0 <= position < end:
             start = skip_blank(folded, position, end)
             label = self.grammar.label.match(folded, start, end)
             if label is None:
-                if position == node.head_end or reading_problem:
+                if reading_problem:
                     follow = next_start(folded, start, end, SENTENCES)
                     if self._problem_goes_on(node, start, follow if follow >= 0 else end, end):
                         problem_end = follow if follow >= 0 else end
@@ -245,16 +278,18 @@ class _Splitter:
         if not sentence:
             return False
         if self.wording.only_problems:
-            return "\n" not in self.folded[node.head_end : start]
-        if node.form == "sentence" and self.wording.label_ahead(start, end):
+            return "\n" not in self.folded[node.body : start]
+        firm = node.form not in ("sentence", "labelled")
+        if not firm and self.wording.label_ahead(start, end):
             return True
-        if node.form != "sentence" and not _MEASURE_CUE.match(self.folded, follow):
+        if firm and not _MEASURE_CUE.match(self.folded, follow):
             return False  # behind a firm title, only what stands right before 一是 ...
-        same_line = "\n" not in self.folded[node.head_end : start]
+        same_line = "\n" not in self.folded[node.body : start]
         return (
             same_line
             and len(sentence) <= 160
             and self.wording.deficit(sentence)
+            and (not _HANDLING.match(sentence) or self.wording.deficit(sentence.split(",", 1)[0]))
             and not _MEASURE_CUE.match(sentence)
             and not self.wording.positive(sentence)
             and not self.wording.deeds(sentence)
@@ -270,6 +305,9 @@ class _Splitter:
         if end - start > 400:
             position = next_start(folded, end - 400, end)
         stop, stated = end, None
+        closing = self.statuses.closing_brackets(folded, start, end)
+        if closing:
+            return closing.masked[0], closing
         while 0 <= position < end:
             label = self.grammar.label.match(folded, position, end)
             if label and (row or self._only_labels(position, end)):
@@ -330,7 +368,18 @@ class _Splitter:
 
     # -- warnings --------------------------------------------------------------------
 
-    def _warnings(self, issues: tuple[Issue, ...], nodes: list[Node]) -> tuple[str, ...]:
+    def _totals(self, nodes: list[Node]) -> Totals:
+        """What the notice counts before its first issue and in its closing lines.
+
+        Between them, counts are those of single issues.
+        """
+        first = next((node.start for node in nodes if node.role == ISSUE), len(self.folded))
+        closing = self.folded[nodes[-1].end :] if nodes else ""
+        return stated_totals(self.folded[:first] + "\n" + closing, self.taxonomy)
+
+    def _warnings(
+        self, issues: tuple[Issue, ...], nodes: list[Node], totals: Totals
+    ) -> tuple[str, ...]:
         if not issues:
             about = self.grammar.subject.search(self.folded) is not None
             return (
@@ -341,7 +390,6 @@ class _Splitter:
         hint = []
         if is_traditional(self.text) and not can_simplify():
             hint = ["traditional characters: pip install 'rectify-nlp[hant]' reads them better"]
-        totals = stated_totals(self.folded, self.taxonomy)
         statuses = [issue.stated.status if issue.stated else None for issue in issues]
         places = cautions(self.roles, nodes, issues, self._line)
         return (*hint, *compare_totals(totals, statuses), *places)
@@ -350,11 +398,13 @@ class _Splitter:
         return self.text.count("\n", 0, self._fold.place(position)) + 1
 
 
+_LINE = re.compile(r"[^ \n][^\n]*")
 _ITEM = re.compile(r"[一二三四五六七八九十]+、|[(][一二三四五六七八九十0-9]+[)]|[0-9]+[.、]")
 _SIGNATURE = re.compile(
     r"(?:中共|中国共产党).{2,40}(?:党组|委员会|党委|党工委|总支部|支部)"
     r"|(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日"
 )
+_HANDLING = re.compile(r"[对将把]")
 _MEASURE_CUE = re.compile(
     r"(?:一是|首先|第一|针对|对此|(?:该|此|本)(?:项)?问题|目前|截至|下一?步|已|经|20[0-9]{2}年[0-9]{1,2}月|[(\[]?[0-9一]{1,2}[)\].、])"
 )

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from rectify_nlp.grammar import Grammar
 from rectify_nlp.taxonomy import Taxonomy
-from rectify_nlp.types import Stated
+from rectify_nlp.types import Stated, Totals
 
 _NOT_REACHED = re.compile(r"(?:尚?未(?:能|全部|完全)?|没有?|尚需|仍需|待|不能|无法)$")
 _PLANNED = re.compile(
@@ -23,8 +22,8 @@ _PLANNED = re.compile(
 )
 _VALUE = re.compile(r"[ ]*+[“\[(]?(?P<words>[^。;\n]{1,40})")
 _SENTENCE = re.compile(
-    r"(?:^|(?<=[。;\n]))[ ]*+"
-    r"(?:目前,|截至目前,|至此,)?(?:该|此|本|上述|以上|反馈)(?:项)?(?:具体)?(?:问题|事项|任务|整改任务|整改事项)"
+    r"(?:^|(?<=[。;\n])|(?<=,)(?=目前))[ ]*+"
+    r"(?:(?:截至)?目前,?|至此,?)?(?:该|此|本|上述|以上|反馈)(?:项)?(?:具体)?(?:问题|事项|任务|整改任务|整改事项)"
     r"(?:目前)?(?:均)?(?P<words>[^,。;\n]{2,24}(?:,(?:并|需|但|仍|正)[^,。;\n]{2,14})?)(?=[,。;\n]|$)"
 )
 _BARE = re.compile(r"[ ]*+(?P<words>[^,。;:\n]{2,24})(?=[。;\n]|$)")
@@ -32,6 +31,7 @@ _BARE = re.compile(r"[ ]*+(?P<words>[^,。;:\n]{2,24})(?=[。;\n]|$)")
 _STATUS_TAIL = re.compile(
     r"(?:[,、]?(?:整改|问题|任务|销号|阶段性|成效|并|需|仍|已|持续|长期|坚持|推进|巩固|取得|工作|到位|完成|同意|达到|序时|进度|中|的))*"
 )
+_BRACKETED = re.compile(r"[ ]*+[(\[](?P<words>[^()\[\]\n]{2,16})[)\]]")
 _NEXT = re.compile(r"[。;!?\n]")
 # What may surround a wording in a bare sentence without changing what is said.
 _FILLER = re.compile(
@@ -122,6 +122,37 @@ class StatusReader:
             finish += 1
         return stated, finish
 
+    def bracketed(self, folded: str, position: int, end: int) -> Stated | None:
+        """The status that brackets at `position` hold and nothing else: （已完成）, 【长期坚持】."""
+        match = _BRACKETED.match(folded, position, end)
+        if match is None:
+            return None
+        words = match["words"].strip()
+        found = self._wording.search(words)
+        if found is None or _FILLER.sub("", words[: found.start()] + words[found.end() :]):
+            return None
+        status = self.normalise(words)
+        if status is None:
+            return None
+        return Stated(status=status, text=words, start=match.start("words"), masked=match.span())
+
+    def behind(self, folded: str, start: int, stop: int, end: int) -> tuple[int, int]:
+        """Where a title that stops at `stop` ends, and where the text behind it begins.
+
+        They differ where a status in brackets closes the title or follows it.
+        """
+        closing = self.closing_brackets(folded, start, stop)
+        if closing:
+            return closing.masked[0], stop
+        stated = self.bracketed(folded, stop, end)
+        return (stop, stated.masked[1]) if stated else (stop, stop)
+
+    def closing_brackets(self, folded: str, start: int, end: int) -> Stated | None:
+        """The status in brackets with which the stretch ends."""
+        opening = max(folded.rfind("(", start, end), folded.rfind("[", start, end))
+        stated = self.bracketed(folded, opening, end) if opening > start else None
+        return stated if stated and not folded[stated.masked[1] : end].strip(" 。:;.\n") else None
+
     def in_segment(self, folded: str, start: int, end: int) -> Stated | None:
         """The status stated in ready-cut measures: by a label at a line or sentence start, or a sentence."""
         position = start
@@ -191,27 +222,19 @@ def _tight(words: str) -> str:
     return words.replace(" ", "").replace(",", ",")
 
 
-@dataclass(frozen=True)
-class Totals:
-    """Counts a notice states: issues in all, and issues by status."""
-
-    issues: int | None
-    by_status: tuple[tuple[str, int], ...]
-
-
 _COUNT = r"(?P<count>[0-9]{1,4})[ ]*+(?:个|项|条|类)"
 _TOTAL = re.compile(
     r"(?:反馈|反映|指出|提出|涉及|梳理|分解|细化|共有?|列出|查出|审计发现)[^。;:\n0-9]{0,24}?"
     r"(?:[0-9]{1,3}个(?:方面|大?类|大?项)[、,]?(?:共)?)?"
     + _COUNT
     + r"(?:方面)?(?P<unit>具体问题|反馈问题|问题|整改问题|具体整改问题)"
-    r"|(?:反馈|指出|提出)(?:的)?(?:具体)?问题(?:共|合计|总数)?[ ]*+(?P<count2>[0-9]{1,4})[ ]*+(?:个|项|条)"
+    r"|(?:反馈|指出|提出|涉及)[^。;:\n0-9]{0,24}?(?<!查摆)(?<!查找)问题(?:共|合计|总数)?[ ]*+(?P<count2>[0-9]{1,4})[ ]*+(?:个|项|条)"
 )
 _DONE_BEFORE = r"(?:[^。;\n0-9]{0,12}?)(?P<n>[0-9]{1,4})[ ]*+(?:个|项|条)"
 
 
 def stated_totals(folded: str, taxonomy: Taxonomy) -> Totals:
-    """Totals of issues stated in the running text; None and () where there are none.
+    """Totals of issues stated in running text; None and () where there are none.
 
     Only counts whose unit is 问题 are taken; counts of measures, tasks or systems
     with the same words are not comparable with issues.
@@ -219,7 +242,7 @@ def stated_totals(folded: str, taxonomy: Taxonomy) -> Totals:
     total: int | None = None
     match = _TOTAL.search(folded)
     if match is None:
-        return Totals(issues=None, by_status=())
+        return Totals()
     total = int(match["count"] or match["count2"])
     # Counts by status follow the total, in the same or the next sentences.
     stretch = folded[match.end() : match.end() + 160]
@@ -230,7 +253,9 @@ def stated_totals(folded: str, taxonomy: Taxonomy) -> Totals:
         found = re.search(
             f"(?<![未尚])(?:{wording})(?:整改)?(?:的)?(?:问题)?{_DONE_BEFORE}", stretch
         )
-        if found and not re.search(r"措施|任务|制度|线索|人", found.group()):
+        if found and not re.search(
+            r"措施|任务|制度|线索|人", stretch[max(0, found.start() - 8) : found.end()]
+        ):
             by_status.setdefault(status.name, int(found["n"]))
     return Totals(issues=total, by_status=tuple(by_status.items()))
 

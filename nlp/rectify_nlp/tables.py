@@ -35,6 +35,9 @@ def table_lines(grid: Sequence[Sequence[Cell]]) -> list[str]:
     issues = issue_rows([[cell.text for cell in row] for row in grid])
     if issues is not None:
         return issues
+    card = _card([_texts([cell.text for cell in row if not cell.repeated]) for row in grid])
+    if card:
+        return card
     lines: list[str] = []
     for row in grid:
         texts = _texts([cell.text for cell in row if not cell.repeated])
@@ -52,7 +55,8 @@ def issue_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
     "1 反馈问题:..." (or "（1） ...", where it is numbered so), "整改情况:..." with its line
     breaks kept and, where a column of a word or two tells the status, "完成情况:...".
     Merged cells may be repeated or blank: rows that share a problem are one issue. One
-    text over all columns is a heading, and a header that comes again is dropped.
+    text over all columns is a heading, so is a new one in a first column of categories,
+    and a header that comes again is dropped.
     """
     at = next((at for at, row in enumerate(rows) if _is_header(row)), None)
     if at is None:
@@ -63,10 +67,15 @@ def issue_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
     body = [row for row in below if list(map(_tight, row)) not in heads]
     columns = _Columns.of(lower or top, [row for row in body if len(_texts(row)) > 1])
     parts: list[str | _Issue] = [_flat(" ".join(_texts(row))) for row in rows[:at] if _texts(row)]
+    category = ""
     for row in body:
         if columns.is_heading(row):
             parts.append(_flat(_texts(row)[0]))
         elif _texts(row):
+            above = _flat(_at(row, columns.category))
+            if above not in ("", category):
+                category = above
+                parts.append(category)
             issue = parts[-1] if parts else None
             problem = _flat(_at(row, columns.problem))
             if not isinstance(issue, _Issue) or problem not in ("", issue.problem):
@@ -74,6 +83,15 @@ def issue_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
                 parts.append(issue)
             issue.add(row, columns)
     return [line for part in parts for line in ([part] if isinstance(part, str) else part.lines())]
+
+
+def _card(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines "label:text" of a table of one issue, its labels in the left column; else []."""
+    pairs = [(_tight(row[0]), row[1]) for row in rows if len(row) == 2]
+    kinds = {_kind(label) for label, _ in pairs}
+    if len(pairs) < len(rows) or not (kinds & {"problem", "task"} and kinds & {"planned", "done"}):
+        return []
+    return [line for label, text in pairs for line in f"{label}:{text}".split("\n")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +140,7 @@ _HEADINGS = {
     "task": re.compile(r".{0,12}?(?:任务|事项|意见)(?:清单|内容|描述)?"),
     "done": re.compile(r".*(?:整改|成效|成果|落实|完成|进[展度]|状态|结果|办[理结]|销号).*"),
 }
+_CATEGORY = re.compile(r"(?:问题)?(?:类[别型]|分类|方面|领域|板块)")
 _STATUS = re.compile(r"(?:完成|办[理结]|销号)(?:情况|状态|结果)$|进度|状态|是否")
 # A column of statuses has no cell longer than these: what was done takes a sentence.
 _BRIEF, _BRIEF_STATE = 12, 40
@@ -129,8 +148,9 @@ _BRIEF, _BRIEF_STATE = 12, 40
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Which columns hold what; -1 for a number that is not given."""
+    """Which columns hold what; -1 for a category or a number that is not given."""
 
+    category: int
     number: int
     problem: int
     done: list[int]
@@ -154,7 +174,9 @@ class _Columns:
             brief = [at for at in brief if at in states]
         told = [at for at in planned + done if at not in brief] or done
         status = [at for at in brief if at not in told]
-        return cls(next(iter(places.get("number", ())), -1), problem, told, status)
+        category = 0 if _CATEGORY.fullmatch(_tight(header[0])) else -1
+        number = next(iter(places.get("number", ())), -1)
+        return cls(category, number, problem, told, status)
 
     def is_heading(self, row: Sequence[str]) -> bool:
         """Whether one text stands over all columns, or alone where nothing of an issue does."""

@@ -25,6 +25,8 @@ _LISTS = ("path", "also")
 _PROVENANCE = ("number", "inspection", "annotator", "time", "source_sha256")
 COLUMNS = (*_TEXTS, *_LISTS, *_PROVENANCE)
 _CSV_SEPARATOR = "|"
+# A field may hold a whole notice; one that is longer is a quotation mark left open.
+LONGEST_FIELD = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -180,26 +182,36 @@ def csv_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any] 
 
     List columns are split at "|".
     """
+    csv.field_size_limit(LONGEST_FIELD)
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    line = 1
     try:
-        for row in reader:
-            if None in row or None in row.values():
-                what = "not as many fields as the header has"
-                yield reader.line_num, LabelsError(path, reader.line_num, what)
-                continue
-            yield (
-                reader.line_num,
-                {
-                    name: [part for part in value.split(_CSV_SEPARATOR) if part]
-                    if name in _LISTS
-                    else value
-                    for name, value in row.items()
-                },
-            )
-            line = reader.line_num
+        columns = reader.fieldnames
     except csv.Error as error:
-        yield line + 1, LabelsError(path, line + 1, f"bad CSV ({error})")
+        yield 1, LabelsError(path, 1, f"bad CSV ({error})")
+        return
+    while columns is not None:
+        line = reader.line_num
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            # The reader starts afresh on the next line.
+            yield line + 1, LabelsError(path, line + 1, f"bad CSV ({error})")
+            continue
+        if None in row or None in row.values():
+            what = "not as many fields as the header has"
+            yield reader.line_num, LabelsError(path, reader.line_num, what)
+            continue
+        yield (
+            reader.line_num,
+            {
+                name: [part for part in value.split(_CSV_SEPARATOR) if part]
+                if name in _LISTS
+                else value
+                for name, value in row.items()
+            },
+        )
 
 
 def _label_files(sources: Iterable[Path]) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Learning a model from labelled segments, and judging the way it learns.
+"""Learning a model from labelled segments.
 
 Segments of one notice never stand on both sides of a split: they share their unit's
 wording, and a model that has seen the notice looks better than it is.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rectify_nlp.classifier import LinearClassifier, Settings, softmax
 from rectify_nlp.errors import LabelsError
-from rectify_nlp.evaluation import Outcomes, Result, accuracy, assess, calibration_error
+from rectify_nlp.evaluation import Outcomes, accuracy, calibration_error
 from rectify_nlp.features import Block, Counts, Fields, Floats, Texts
 from rectify_nlp.model import TASKS, Model, readable
 from rectify_nlp.splitting import segment
@@ -53,6 +53,8 @@ SETTINGS: Mapping[str, Settings] = {
 }
 # The share of given categories that shall be right on notices never seen.
 PRECISION = {"category": 0.92, "status": 0.0}
+# The normal quantile of 0.9.
+_ONE_SIDED_90 = 1.2816
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class Task:
         except ValueError as error:
             what = f"{len(rows)} segments are too few to learn the {self.name} from ({error})"
             raise LabelsError("labels", 0, what, "label more, of more notices") from error
+
+    def logits(self, classifier: LinearClassifier, rows: Sequence[int]) -> Floats:
+        """What `classifier` says of these segments, in the order of `rows`."""
+        return classifier.logits(Texts([self.segments[i] for i in rows]))
 
 
 def target(example: Example, task: str) -> str | None:
@@ -130,17 +136,20 @@ def folds(groups: Sequence[str]) -> Iterator[tuple[list[int], list[int]]]:
         yield [i for i, group in enumerate(groups) if group not in held_out], test
 
 
-def out_of_fold(task: Task, rows: Sequence[int]) -> tuple[list[int], Floats]:
-    """Rows and uncalibrated logits of `rows`, each scored without its notice."""
+def out_of_fold(
+    task: Task, rows: Sequence[int], groups: Sequence[str] | None = None
+) -> tuple[list[int], Floats]:
+    """Rows and uncalibrated logits of `rows`, each scored without its group (its notice)."""
     from joblib import Parallel, delayed
 
     def one(train_part: list[int], test_part: list[int]) -> tuple[list[int], Floats]:
         test = [rows[i] for i in test_part]
         classifier = task.fit([rows[i] for i in train_part])
-        return test, classifier.logits(Texts([task.segments[i] for i in test]))
+        return test, task.logits(classifier, test)
 
+    if groups is None:
+        groups = [task.examples[i].notice for i in rows]
     # Threads: most of the time is spent in sparse products, outside of Python.
-    groups = [task.examples[i].notice for i in rows]
     done = Parallel(n_jobs=-1, prefer="threads")(delayed(one)(*part) for part in folds(groups))
     return [i for test, _ in done for i in test], np.vstack([logits for _, logits in done])
 
@@ -179,15 +188,27 @@ def abstention(
 ) -> float:
     """The lowest probability from which on given labels are right at least `precision`.
 
-    0 where all are; what lies below is not given. A multiple of 0.01.
+    Not the share itself has to reach `precision` but the lower bound of its one-sided 90%
+    interval (Wilson, 1927, with Kish's effective number of weighted segments): a few
+    published segments that happen to be right shall not decide. What lies below is not
+    given; a multiple of 0.01, 0 where all may be.
     """
     top = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == columns
-    for threshold in np.arange(0.0, 1.0, 0.01):
+    for threshold in np.arange(0.0, 0.99, 0.01):
         given = top >= threshold
-        if not given.any() or np.average(right[given], weights=weights[given]) >= precision:
+        if not given.any() or _at_least(right[given], weights[given]) >= precision:
             return round(float(threshold), 2)
     return 0.99
+
+
+def _at_least(right: NDArray[np.bool_], weights: Floats) -> float:
+    """Lower bound of the share of `right`."""
+    share = float(np.average(right, weights=weights))
+    n = float(weights.sum() ** 2 / (weights**2).sum())
+    z2 = _ONE_SIDED_90**2
+    spread = _ONE_SIDED_90 * (share * (1 - share) / n + z2 / (4 * n * n)) ** 0.5
+    return float((share + z2 / (2 * n) - spread) / (1 + z2 / n))
 
 
 def fit_calibrated(task: Task, rows: Sequence[int]) -> tuple[LinearClassifier, Outcomes]:
@@ -252,74 +273,3 @@ def train(
         "measured": measured,
     }
     return Model(classifiers=classifiers, taxonomy=taxonomy, info=info)
-
-
-def evaluate(
-    examples: Sequence[Example], taxonomy: Taxonomy, settings: Mapping[str, Settings] = SETTINGS
-) -> list[Result]:
-    """Judge the way a model is learned from `examples`.
-
-    First, each notice of origin "seed" is left out in turn: trained and calibrated on
-    everything else, tested on it. Then cross-validation over all, whole notices left out.
-    """
-    results = []
-    provenance = f"rectify-nlp {__version__}|labels {digest(examples)[:12]}"
-    for name, task in tasks(examples, taxonomy, settings).items():
-        rows = list(range(len(task.examples)))
-        parts = []
-        for notice in sorted({e.notice for e in task.examples if e.origin == REAL}):
-            rest = [i for i in rows if task.examples[i].notice != notice]
-            held_out = [i for i in rows if task.examples[i].notice == notice]
-            classifier, _ = fit_calibrated(task, rest)
-            probabilities = softmax(classifier.logits(Texts([task.segments[i] for i in held_out])))
-            part = outcomes(task, held_out, probabilities, rest)
-            parts.append((notice, part))
-        for notice, part in parts:
-            method = f"left out: {notice}"
-            results.append(assess(part, task=name, method=method, provenance=provenance))
-        if len(parts) > 1:
-            pooled = _pooled([part for _, part in parts])
-            method = "leave-one-notice-out over the real notices"
-            results.append(assess(pooled, task=name, method=method, provenance=provenance))
-        _, checked = fit_calibrated(task, rows)
-        method = f"{FOLDS}-fold cross-validation, whole notices left out"
-        results.append(assess(checked, task=name, method=method, provenance=provenance))
-    return results
-
-
-def evaluate_model(
-    model: Model, examples: Sequence[Example], *, provenance: str = ""
-) -> list[Result]:
-    """Judge a finished model on labelled segments.
-
-    LabelsError where these are the segments it was trained on: such a score says nothing.
-    """
-    if digest(examples) == model.info.get("trained_on", {}).get("labels_sha256"):
-        raise LabelsError(
-            "labels", 0, f"{model.name} was trained on these very segments", "give others"
-        )
-    results = []
-    for name, task in tasks(examples, model.taxonomy).items():
-        classifier = model.classifiers[name]
-        rows = list(range(len(task.examples)))
-        probabilities = softmax(classifier.logits(Texts(task.segments)))
-        results.append(
-            assess(
-                outcomes(task, rows, probabilities, rows),
-                task=name,
-                method=f"model {model.fingerprint} on given segments",
-                provenance=provenance or f"labels {digest(examples)[:12]}",
-            )
-        )
-    return results
-
-
-def _pooled(parts: Sequence[Outcomes]) -> Outcomes:
-    return Outcomes(
-        labels=parts[0].labels,
-        truth=tuple(t for part in parts for t in part.truth),
-        also=tuple(a for part in parts for a in part.also),
-        probabilities=np.vstack([part.probabilities for part in parts]),
-        majority=tuple(m for part in parts for m in part.majority),
-        groups=tuple(g for part in parts for g in part.groups),
-    )

@@ -78,6 +78,14 @@ class Stated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Counts a notice states for itself: issues in all, and issues by taxonomy status."""
+
+    issues: int | None = None
+    by_status: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
     """One problem and what was done about it.
 
@@ -137,12 +145,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All findings of one notice."""
+    """All findings of one notice, and the totals it states for itself."""
 
     notice: Notice
     findings: tuple[Finding, ...]
     model: str
     warnings: tuple[str, ...] = ()
+    totals: Totals = Totals()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

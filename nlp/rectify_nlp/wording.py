@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 
-from rectify_nlp.grammar import Grammar
+from rectify_nlp.grammar import LABEL_BEHIND, Grammar
 from rectify_nlp.status import StatusReader
 
 CLAUSE = re.compile(r"[,。;:!?]")
-# Where an item label may stand: at the start of a line or sentence, or behind a bracket.
-STARTS = re.compile(r"[。;!?\n\])”]")
+STARTS = re.compile(f"[{LABEL_BEHIND}]")
 SENTENCES = re.compile(r"[。;!?\n]")
 _DEEDS = re.compile(
     r"已[^,。;]{0,8}[经于将对完成制印修全建立开组召]|[^不]了|共计|累计|截至|均已|[0-9]+月[0-9]+日"
@@ -20,10 +20,12 @@ _DEEDS = re.compile(
 _STATISTICS = re.compile(
     r"问题[0-9]+[个项条]|[0-9]+[个项条](?:反馈|具体)?问题|(?:反馈|完成(?:整改)?|整改)[0-9]+[个项条]"
 )
+_DEALT_WITH = re.compile(r"(?:对|将|把|向|给予)(?!.*(?:问题|现象|情况)$)")
+_COUNTED = re.compile(r"的[0-9]+")
 
 _LINE = re.compile(r"\n[ ]*+")
 _ANSWERS = re.compile(
-    r"整改(?:进展|落实|完成)?情况[^。\n]{0,12}(?:通报|公布|公开|公示|报告|如下)|一是[^。\n]{2,80}[;。]二是"
+    r"(?<!报送)(?<!提交)整改(?:进展|落实|完成)?情况[^。\n]{0,12}(?:通报|公布|公开|公示|报告|如下)|一是[^。\n]{2,80}[;。]二是"
 )
 _FEEDBACK = re.compile(r"(?:指出|发现)(?:了)?(?:的)?(?:以下|一些|主要)?[^。\n]{0,12}问题")
 
@@ -59,14 +61,22 @@ class Wording:
             and not any(self.grammar.label.match(text, m.end()) for m in _LINE.finditer(text))
         )
 
+    @cached_property
+    def _label_starts(self) -> list[int]:
+        """Where item labels stand at the start of a line or sentence, in order."""
+        return [match.start() for match in self.grammar.label_inside.finditer(self.text)]
+
     def labels(self, start: int, end: int) -> Iterator[re.Match[str]]:
-        """Item labels (整改情况: ...) at line or sentence starts."""
-        position = start
-        while 0 <= position < end:
-            label = self.grammar.label.match(self.text, position, end)
-            if label:
-                yield label
-            position = next_start(self.text, label.end() if label else position, end)
+        """Item labels (整改情况: ...) from `start` on: there, and at line or sentence starts."""
+        starts = self._label_starts
+        ahead = bisect_right(starts, start)
+        done = start
+        for position in (start, *starts[ahead : bisect_left(starts, end, ahead)]):
+            if position >= done:
+                label = self.grammar.label.match(self.text, position, end)
+                if label:
+                    done = label.end()
+                    yield label
 
     def opens_measures(self, label: re.Match[str], end: int) -> bool:
         """Whether text follows the label: with a status alone (完成情况:已完成) it opens nothing."""
@@ -76,22 +86,25 @@ class Wording:
         return value is None or bool(self.text[value[1] : end].strip())
 
     def label_ahead(self, start: int, end: int) -> bool:
-        """Whether the next label, within a few sentences, opens the measures."""
-        position = next_start(self.text, start, min(end, start + 800))
-        for _ in range(12):
-            if position < 0:
-                return False
-            label = self.grammar.label.match(self.text, position, end)
-            if label:
-                return self.opens_measures(label, end)
-            position = next_start(self.text, position, min(end, start + 800))
-        return False
+        """Whether the next label, within a few sentences, opens the measures or goes before them."""
+        starts = self._label_starts
+        ahead = bisect_right(starts, start)
+        if ahead == len(starts) or starts[ahead] >= min(end, start + 800):
+            return False
+        label = self.grammar.label.match(self.text, starts[ahead], end)
+        return label is not None and (label["other"] is not None or self.opens_measures(label, end))
 
     def deficit(self, sentence: str) -> bool:
         """Whether some clause names a deficit that it does not promise to mend."""
         for clause in CLAUSE.split(sentence):
             match = self.grammar.deficit.search(clause)
-            if match and not self.grammar.remedy.search(clause, 0, match.start()):
+            if match is None or self.grammar.remedy.search(clause, 0, match.start()):
+                continue
+            # "对整改不力的4个单位发出督办函", "超期的6个支部完成换届": said of those with the deficit.
+            attribute = clause.startswith("的", match.end())
+            if not (
+                attribute and (_DEALT_WITH.match(clause) or _COUNTED.match(clause, match.end()))
+            ):
                 return True
         return False
 

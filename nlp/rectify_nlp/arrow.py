@@ -1,0 +1,206 @@
+"""Segments and rows as Arrow tables: the seam to Ray, Daft, DuckDB, Spark and Parquet.
+
+pyarrow is an extra; it is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from rectify_nlp.batch import CHUNK, Row, Table, judged_rows
+from rectify_nlp.errors import MissingExtra, ReadError
+from rectify_nlp.model import Model
+from rectify_nlp.rows import COLUMNS, csv_columns, flattened, records
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# What describes a segment; the rest of a row is what the model says of it.
+_GIVEN = frozenset(COLUMNS[: COLUMNS.index("category")])
+
+
+def score_arrow(batch: pa.RecordBatch, model: Model | None = None) -> pa.RecordBatch:
+    """The batch with the columns of `score_schema(model)` added, a row for each row.
+
+    `batch` has the text columns `problem` and, if wanted, `measures` and `path` (a list of
+    texts, or one); every column passes through as it is, unless it bears the name of a
+    column that is added. A row that cannot be judged has only `error`. The default model
+    is loaded once a process. ValueError for a batch without `problem`.
+    """
+    arrow = require_pyarrow()
+    if "problem" not in batch.schema.names:
+        raise ValueError(f"no column problem among {', '.join(batch.schema.names)}")
+    model = model or _default_model()
+    schema = score_schema(model)
+    kept = [name for name in batch.schema.names if name not in schema.names]
+    read = [name for name in ("problem", "measures", "path") if name in kept]
+    rows: Iterator[Row] = iter(enumerate(batch.select(read).to_pylist(), 1))
+    found: list[dict[str, Any]] = []
+    while chunk := list(islice(rows, CHUNK)):
+        for result in judged_rows(chunk, Table(name=""), model):
+            (record,) = records(result, explain=False)
+            # A place in the batch would tell no one anything.
+            found.append({name: v for name, v in record.items() if name != "source"})
+    scored = _batch(found, schema)
+    return arrow.RecordBatch.from_arrays(
+        [*(batch.column(name) for name in kept), *scored.columns],
+        schema=arrow.schema([*(batch.schema.field(name) for name in kept), *schema]),
+    )
+
+
+def score_schema(model: Model | None = None) -> pa.Schema:
+    """The columns `score_arrow` adds: those of a row from `category` on, then `error`.
+
+    The probability of each label is a column of its own, `p.category.<label>` and
+    `p.status.<label>`; so the schema is constant for a model.
+    """
+    names = [*csv_columns(model or _default_model())]
+    return _schema([n for n in names if n not in _GIVEN and n != "evidence"])
+
+
+@cache
+def _default_model() -> Model:
+    return Model.load()
+
+
+def require_pyarrow() -> Any:
+    """The module; MissingExtra where it is not installed."""
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise MissingExtra("Arrow and Parquet", "parquet") from error
+    return pyarrow
+
+
+# -- rows to tables ----------------------------------------------------------------------
+
+
+def _schema(columns: Iterable[str]) -> pa.Schema:
+    """The schema of a flattened row; a column that was given with a segment is a text."""
+    arrow = require_pyarrow()
+    texts = arrow.list_(arrow.string())
+    evidence = arrow.list_(
+        arrow.struct(
+            {
+                "of": arrow.string(),
+                "label": arrow.string(),
+                "start": arrow.int64(),
+                "end": arrow.int64(),
+                "term": arrow.string(),
+                "weight": arrow.float64(),
+            }
+        )
+    )
+    known = {"path": texts, "also": texts, "doubtful": arrow.bool_(), "evidence": evidence}
+    known |= dict.fromkeys(("category_p", "status_p"), arrow.float64())
+    return arrow.schema(
+        (name, arrow.float64() if name.startswith("p.") else known.get(name, arrow.string()))
+        for name in columns
+    )
+
+
+def _batch(found: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+    arrow = require_pyarrow()
+    flat = [flattened(record) for record in found]
+    arrays = [
+        arrow.array([_fitting(row.get(column.name), column.type) for row in flat], column.type)
+        for column in schema
+    ]
+    return arrow.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _fitting(value: Any, kind: Any) -> Any:
+    """`value` as its column wants it: what was given with a segment may be anything."""
+    if kind == "string" and value is not None:
+        if not isinstance(value, str):
+            import json
+
+            value = json.dumps(value, ensure_ascii=False)
+        return value.encode("utf-8", "replace").decode()
+    return value
+
+
+def parquet(found: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
+    """Rows as a Parquet file with exactly these columns."""
+    arrow = require_pyarrow()
+    import pyarrow.parquet
+
+    out = io.BytesIO()
+    table = arrow.Table.from_batches([_batch(found, _schema(columns))])
+    pyarrow.parquet.write_table(table, out, compression="zstd")
+    return out.getvalue()
+
+
+# -- tables to rows ----------------------------------------------------------------------
+
+
+def parquet_columns(name: str) -> list[str]:
+    """Names of the columns; ReadError where this is no Parquet file."""
+    with _opened(name) as file:
+        return list(file.schema_arrow.names)
+
+
+def parquet_slices(name: str, rows: int) -> Iterator[tuple[bytes, int, float]]:
+    """The table as Arrow streams of at most so many rows: bytes, rows, share of the table."""
+    arrow = require_pyarrow()
+    with _opened(name) as file:
+        try:
+            for batch in file.iter_batches(batch_size=rows):
+                out = io.BytesIO()
+                with arrow.ipc.new_stream(out, batch.schema) as stream:
+                    stream.write_batch(batch)
+                yield out.getvalue(), len(batch), len(batch) / file.metadata.num_rows
+        except (arrow.ArrowException, OSError) as error:
+            raise ReadError(name, f"is damaged ({_one_line(error)})") from error
+
+
+def arrow_rows(data: bytes, shift: int, text_column: str | None) -> list[Row]:
+    """Rows of an Arrow stream, numbered from `shift` + 1, in types that JSON knows.
+
+    Only `text_column` may keep bytes: they are a document.
+    """
+    arrow = require_pyarrow()
+    with arrow.ipc.open_stream(data) as stream:
+        found = stream.read_all().to_pylist()
+    return [
+        (shift + number, {n: v if n == text_column else _plain(v) for n, v in row.items()})
+        for number, row in enumerate(found, 1)
+    ]
+
+
+def _opened(name: str) -> Any:
+    arrow = require_pyarrow()
+    import pyarrow.parquet
+
+    try:
+        # Read as a stream: a row group may be larger than memory.
+        return pyarrow.parquet.ParquetFile(name, buffer_size=1 << 20, pre_buffer=False)
+    except OSError as error:
+        raise ReadError(name, f"cannot be read ({_one_line(error)})") from error
+    except arrow.ArrowException as error:
+        raise ReadError(name, f"is no Parquet file ({_one_line(error)})") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, datetime.date | datetime.time):  # a datetime is a date
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if isinstance(value, str | int | None) else str(value)

@@ -1,0 +1,248 @@
+"""Where the nodes of an outline start: markers of numbering, and openings without any.
+
+A marker is looked for at each line start, and inside a line after the end of a
+sentence where the line is clearly several lines run together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from rectify_nlp.grammar import Grammar
+from rectify_nlp.wording import Wording, skip_blank
+
+HAN = "一二三四五六七八九十百"
+_YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
+_MARKER = re.compile(
+    rf"(?P<question>(?:反馈)?(?:具体)?问题[ ]?(?:[0-9]{{1,4}}|[{HAN}]{{1,3}})(?:[::.、)][ ]*+|(?=[ \n“]|$)))"
+    rf"|(?P<han>[{HAN}]{{1,4}})、"
+    rf"|[(][ ]*+(?P<han_bracket>[{HAN}]{{1,4}})[ ]*+[)][、.]?"
+    rf"|(?P<han_half>[{HAN}]{{1,4}})[)]"
+    rf"|(?P<multi>[0-9]{{1,2}}(?:\.[0-9]{{1,2}}){{1,3}})(?=[ \u4e00-\u9fff“])"
+    rf"|(?P<arabic>[0-9]{{1,4}})(?:[.、](?![0-9])|[.、]{_YEAR}|[)])"
+    rf"|[(][ ]*+(?P<arabic_bracket>[0-9]{{1,4}})[ ]*+[)][、.]?"
+    r"|(?P<circled>[①-⑳])"
+    rf"|(?P<nth>第[{HAN}]{{1,3}})[,、:](?!第)"
+    rf"|(?P<is>[{HAN}]{{1,3}})是(?!否)"
+)
+# A marker inside a line, after the end of a sentence ...
+_INLINE = re.compile(
+    rf"(?:(?<=[。;:!?”’)\] ])|(?<=[0-9]日))"
+    rf"(?=(?:反馈)?问题[0-9{HAN}]{{1,3}}[:.、]|[{HAN}]{{1,3}}、|[(][{HAN}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)])"
+)
+# ... or anywhere, in a line that is a whole notice run together.
+_ANYWHERE = re.compile(
+    rf"(?=[{HAN}]{{1,3}}、|[(][{HAN}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)]|问题[0-9{HAN}]{{1,3}}[:.、])"
+    rf"(?<![{HAN}第、,0-9.(约近达共])"
+)
+_STRONG_START = re.compile(
+    r"[ ]*+(?:关于|针对|对)?[ ]*+“[^“”]{4,200}”[^。;,\n]{0,12}(?:问题|整改)|[ ]*+关于[^。;,:\n]{4,80}问题"
+)
+_SENTENCE_ENDS = "。;:!?”’)] "
+# A line as long as this holds more than one paragraph; three times that, a whole notice.
+_LONG_LINE = 700
+# So many markers ahead are looked at to place one in mid-sentence.
+_AHEAD = 60
+
+# An unnumbered line that opens an issue by its form.
+_OPENER = re.compile(
+    r"(?:关于|针对)[ ]*+(?:“|反馈|巡[视察])?[^\n。:]{2,300}?问题(?:的?整改(?:落实|完成|进展)?情况|的?整改)?[ ]*+(?:[。:;]|$|(?=\n))"
+)
+
+
+Marker = tuple[str, int, int]  # kind, ordinal, start of the head
+
+
+def positions(wording: Wording, stop: int) -> Iterator[tuple[int, Marker, bool]]:
+    """Starts of nodes with their markers and whether they lie inside a line."""
+    folded = wording.text
+    start = 0
+    last: dict[str, int] = {}
+    while start < stop:
+        end = folded.find("\n", start, stop)
+        end = stop if end < 0 else end
+        first = start
+        while first < end and folded[first] in " #*":
+            first += 1
+        if first < end:
+            marker = _glued(folded, first, end, last) or _marker(folded, first, end)
+            if marker is None:
+                marker = _opener(folded, first, end, wording.grammar)
+            if marker is not None:
+                last[marker[0]] = marker[1]
+                yield first, marker, False
+            whole = end - first > 3 * _LONG_LINE or 500 < end - first > 0.6 * stop
+            behind = marker[2] if marker is not None else first
+            inside = list(_inside(folded, behind, end, _ANYWHERE if whole else _INLINE))
+            for at, (position, found) in enumerate(inside):
+                if (
+                    _counts_on(folded, inside, at, last)
+                    if whole
+                    else _splits(wording, found, first, end, marker)
+                ):
+                    last[found[0]] = found[1]
+                    yield position, found, not whole
+        start = end + 1
+
+
+def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | None:
+    """A marker run together with a number ("1.37户"), where it continues or opens a count."""
+    match = _GLUED.match(folded, start, end)
+    if match is None:
+        return None
+    ordinal = int(match["ordinal"])
+    rest = folded[end : end + 1500]
+    opens = ordinal == 1 and re.search(r"\n[ ]*+2[.、]", rest) and "\n1.2" not in rest
+    if opens or last.get("arabic", -1) + 1 == ordinal:
+        return "arabic", ordinal, match.end("mark")
+    return None
+
+
+_GLUED = re.compile(r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?[\u4e00-\u9fff]")
+
+
+def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[tuple[int, Marker, bool]]:
+    """Unnumbered headings, and lines that open with a short sentence naming a deficit."""
+    folded, grammar = wording.text, wording.grammar
+    while start < stop:
+        end = folded.find("\n", start, stop)
+        end = stop if end < 0 else end
+        first = start
+        while first < end and folded[first] == " ":
+            first += 1
+        line = folded[first:end].rstrip()
+        if _TITLE_LINE.fullmatch(line) and (
+            grammar.aspect.search(line)
+            or grammar.organisation.search(line)
+            or grammar.issues.search(line)
+            or grammar.next.search(line)
+        ):
+            kind = "aspect" if grammar.aspect.search(line) else "title"
+            yield first, (kind, int(grammar.issues.search(line) is not None), first), False
+        elif line and not grammar.label.match(line) and not _SPEECH.match(line):
+            sentence = re.split(r"[。!?]|\.(?![0-9])", line, maxsplit=1)[0]
+            if 6 <= len(sentence) <= 90 and wording.states_problem(sentence):
+                opening = sentence.split(",", 1)[0]
+                if not grammar.positive.match(opening) or wording.states_problem(opening):
+                    yield first, ("line", 0, first), False
+        start = end + 1
+
+
+_TITLE_LINE = re.compile(r"[^。;!?:]{4,44}[:]?")
+_SPEECH = re.compile(r"为|(?!巡[视察]|审计|反馈)[^,。:]{2,20}(?:强调|指出|表示|要求|认为|提出)[,:]")
+
+
+def _marker(folded: str, start: int, end: int) -> Marker | None:
+    match = _MARKER.match(folded, start, end)
+    if match is None:
+        return None
+    kind = match.lastgroup or ""
+    word = match[kind]
+    head = skip_blank(folded, match.end(), end)
+    if kind == "han_half":
+        kind = "han_bracket"
+    if kind == "question" and head >= end:  # a badge above the title
+        head = skip_blank(folded, end, len(folded))
+    return kind, _ordinal(word), head
+
+
+def _ordinal(word: str) -> int:
+    digits = re.search(r"[0-9]+$", word)
+    if digits:
+        return int(digits.group())
+    if "①" <= word <= "⑳":
+        return ord(word) - ord("①") + 1
+    han = re.search(f"[{HAN}]+$", word)
+    if not han:
+        return 0
+    hundreds, hundred, rest = han.group().rpartition("百")
+    tens, ten, ones = rest.rpartition("十")
+    value = HAN.index(ones) + 1 if ones and ones in HAN[:9] else 0
+    if ten:
+        value += 10 * (HAN.index(tens) + 1 if tens and tens in HAN[:9] else 1)
+    if hundred:
+        value += 100 * (HAN.index(hundreds) + 1 if hundreds and hundreds in HAN[:9] else 1)
+    return value
+
+
+def _inside(
+    folded: str, start: int, end: int, places: re.Pattern[str]
+) -> Iterator[tuple[int, Marker]]:
+    """The markers that stand inside a line behind `start`, at `places`."""
+    for match in places.finditer(folded, start + 1, end):
+        marker = _marker(folded, match.start(), end)
+        if marker is not None:
+            yield match.start(), marker
+
+
+def _counts_on(
+    folded: str, inside: Sequence[tuple[int, Marker]], at: int, last: dict[str, int]
+) -> bool:
+    """Whether a marker in a notice on one line opens or continues the count of its kind.
+
+    In mid-sentence it yields to the same number behind the end of a sentence further on,
+    and to a lower one: then it ran ahead of its count.
+    """
+    position, (kind, ordinal, _) = inside[at]
+    if ordinal != 1 and not 0 < ordinal - last.get(kind, 0) <= 2:
+        return False
+    if folded[position - 1] in _SENTENCE_ENDS:
+        return True
+    for later, (other, number, _) in inside[at + 1 : at + _AHEAD]:
+        if other == kind and number != ordinal:
+            return not 1 < number < ordinal
+        if other == kind and folded[later - 1] in _SENTENCE_ENDS:
+            return False
+    return True
+
+
+def _splits(wording: Wording, marker: Marker, first: int, end: int, opening: Marker | None) -> bool:
+    """Whether a marker inside a line begins a line of its own that was run together.
+
+    `opening` is the marker the line begins with.
+    """
+    folded = wording.text
+    kind, ordinal, head = marker
+    if opening and wording.only_problems and kind == opening[0] and ordinal > opening[1]:
+        return True
+    if _STRONG_START.match(folded, head, min(end, head + 260)):
+        return True
+    if kind == "question":
+        return True
+    return kind == "han" and end - first > _LONG_LINE
+
+
+def _opener(folded: str, first: int, end: int, grammar: Grammar) -> Marker | None:
+    """An unnumbered line that opens an issue: 关于“...”的问题, 反馈问题: ..."""
+    label = grammar.label.match(folded, first, end)
+    if label and label["problem"]:
+        head = label.end()
+        while head < end and folded[head] == " ":
+            head += 1
+        # A label alone on its line governs the next line.
+        if head >= end and end < len(folded):
+            head = end + 1
+            while head < len(folded) and folded[head] in " \n":
+                head += 1
+        return "label", 0, head
+    if _heads_row(folded, first, end, grammar):
+        return "aspect", 0, first
+    match = _OPENER.match(folded, first, end)
+    if match and match.end() >= first + 8:
+        following = folded[match.end() : match.end() + 120].strip().split("\n", 1)[0]
+        if not _TITLE_CONTINUES.search(following):
+            return "open", 0, first
+    return None
+
+
+def _heads_row(folded: str, first: int, end: int, grammar: Grammar) -> bool:
+    """Whether the line is a heading over the row of a table that follows it."""
+    if end - first > 30 or not _TITLE_LINE.fullmatch(folded, first, end):
+        return False
+    label = grammar.label.match(folded, end + 1)
+    return label is not None and label["row"] is not None
+
+
+# "关于...问题" over "...的公示": the title of the page, not an issue.
+_TITLE_CONTINUES = re.compile(r"(?:公示|通报|公告|报告|通告)$")

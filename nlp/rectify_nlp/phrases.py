@@ -1,0 +1,121 @@
+"""What people read in Chinese about rows and models, the same in the ledger and in the reports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from rectify_nlp.model import Model
+from rectify_nlp.rows import Row
+
+UNDECIDED = "未判断"
+UNNAMED = "（未写明单位）"
+STATUS_SOURCE = {"stated": "通报写明", "predicted": "模型判断"}
+CAUTION = "类别、状态和概率由模型给出，供人工核对时参考，不能代替组织认定。"
+TASK = {"category": "类别", "status": "状态"}
+
+_WARNINGS = (
+    (
+        r"the notice says (\d+) issues, (\d+) found",
+        r"通报自述 \1 个问题，切分出 \2 个",
+    ),
+    (
+        r"the notice says (\d+) issues (.+), (\d+) found",
+        r"通报自述“\2”\1 个，写明的有 \3 个",
+    ),
+    (
+        r"no issues found: the text speaks of rectification but lists no single problems",
+        r"没有切分出问题：文中谈到整改，但没有逐条列出问题",
+    ),
+    (
+        r"no issues found: this does not look like a rectification notice",
+        r"没有切分出问题：不像是整改情况通报",
+    ),
+    (
+        r"traditional characters: (.+) reads them better",
+        r"正文为繁体字，安装扩展后读得更准：\1",
+    ),
+    (r"(\d+) bytes could not be decoded", r"有 \1 个字节无法解码"),
+    (
+        r"no text on page (.+): pictures, in need of OCR",
+        r"第 \1 页没有文字，是图片，需要先做文字识别",
+    ),
+)
+_METHODS = (
+    (r"(\d+)-fold cross-validation, whole notices left out", r"\1 折交叉验证，整份通报留出"),
+)
+
+
+def warning(text: str) -> str:
+    """A warning in Chinese; one that is not known stays as it is."""
+    return _translated(text, _WARNINGS)
+
+
+def _translated(text: str, phrases: Iterable[tuple[str, str]]) -> str:
+    for pattern, chinese in phrases:
+        if match := re.fullmatch(pattern, text):
+            return match.expand(chinese)
+    return text
+
+
+def likeliest(record: Row, task: str) -> tuple[str, float]:
+    """The model's first label and its probability, also where it abstains."""
+    label, probability = next(iter(record["p"][task].items()))
+    return label, probability
+
+
+def doubts(record: Row) -> list[str]:
+    """Why a person should look at a row; empty where nothing asks for it."""
+    found = []
+    if record["doubtful"]:
+        label, probability = likeliest(record, "status")
+        found.append(
+            f"状态存疑：通报写“{record['stated_text']}”，文本更像“{label}”（{probability:.0%}）"
+        )
+    for task, name in TASK.items():
+        if record[task] is None:
+            label, probability = likeliest(record, task)
+            found.append(f"{name}未判断：最可能是“{label}”（{probability:.0%}）")
+    return found
+
+
+def deciding_words(record: Row, task: str) -> list[tuple[str, float]]:
+    """The words that decided and their weight, a word that counts twice added up, heaviest first."""
+    weights: dict[str, float] = {}
+    for e in record.get("evidence", ()):
+        if e["of"] == task:
+            weights[e["term"]] = weights.get(e["term"], 0.0) + e["weight"]
+    return sorted(weights.items(), key=lambda pair: -pair[1])
+
+
+def tones(statuses: Sequence[str]) -> dict[str, str]:
+    """Of each status, which run from least to most done: "open", "ongoing" or "done"."""
+    inner = dict.fromkeys(statuses[1:-1], "ongoing")
+    return {statuses[0]: "open", **inner, statuses[-1]: "done"}
+
+
+def about_model(model: Model) -> list[tuple[str, str]]:
+    """Name and text of what to know of a model: which it is, what it learnt from, how good it is."""
+    trained = model.info.get("trained_on", {})
+    said = [("模型", model.fingerprint)]
+    if trained:
+        authored = trained.get("by_origin", {}).get("authored", 0)
+        caution = (
+            f"，其中 {authored} 个是为训练撰写的，不是公开通报；在公开通报上的效果通常低于下列数字"
+            if authored
+            else ""
+        )
+        said.append(
+            ("训练数据", f"{trained['notices']} 份通报的 {trained['segments']} 个问题{caution}。")
+        )
+    for task, name in TASK.items():
+        measured = model.info.get("measured", {}).get(task)
+        if measured:
+            said.append(
+                (
+                    f"{name}的准确率",
+                    f"{measured['accuracy']:.1%}（{_translated(measured['method'], _METHODS)}，"
+                    f"{measured['segments']} 个问题；概率的平均偏差 {measured['calibration_error']:.1%}）",
+                )
+            )
+    return said

@@ -1,0 +1,225 @@
+"""Reports to rows, and rows to what a program reads: JSON and CSV.
+
+A row has the same fields in every format and command. Nothing here computes a
+prediction, and nothing that computes one prints.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rectify_nlp.model import Model
+from rectify_nlp.types import Evidence, Failure, Finding, Notice, Report, Segment, Verdict
+
+COLUMNS = (
+    "source",
+    "title",
+    "publisher",
+    "published",
+    "number",
+    "path",
+    "problem",
+    "measures",
+    "category",
+    "category_p",
+    "also",
+    "status",
+    "status_p",
+    "status_source",
+    "stated_text",
+    "doubtful",
+    "p",
+)
+EVIDENCE_SHOWN = 8
+Row = dict[str, Any]
+Result = Report | Segment | Failure
+
+
+def rows(report: Report, *, explain: bool = False) -> list[Row]:
+    """One row for each finding; `explain` adds the evidence."""
+    return [row(report.notice, finding, explain=explain) for finding in report.findings]
+
+
+def row(notice: Notice, finding: Finding, *, explain: bool = False) -> Row:
+    issue, stated = finding.issue, finding.issue.stated
+    status = stated.status if stated else finding.status.label
+    result: Row = {
+        "source": notice.source,
+        "title": notice.title,
+        "publisher": notice.publisher,
+        "published": notice.published.isoformat() if notice.published else None,
+        "number": issue.number.text if issue.number else None,
+        "path": [heading.text for heading in issue.path],
+        "problem": issue.problem.text,
+        "measures": issue.measures.text,
+        "category": finding.category.label,
+        "category_p": _round(finding.category.probability),
+        "also": list(finding.also),
+        "status": status,
+        "status_p": _round(
+            finding.status.probability_of(status) if status else finding.status.probability
+        ),
+        "status_source": "stated" if stated else "predicted",
+        "stated_text": stated.text if stated else None,
+        "doubtful": finding.doubtful,
+        "p": {"category": _distribution(finding.category), "status": _distribution(finding.status)},
+    }
+    if explain:
+        result["evidence"] = [
+            {
+                "of": task,
+                "label": verdict.ranking[0][0],
+                "start": e.start,
+                "end": e.end,
+                "term": notice.text[e.start : e.end],
+                "weight": round(e.weight, 4),
+            }
+            for task, verdict in (("category", finding.category), ("status", finding.status))
+            for e in deciding(verdict)
+        ]
+    return result
+
+
+def failure_row(failure: Failure) -> Row:
+    """The row that stands for a source that could not be read."""
+    return {"source": failure.source, "error": f"{failure.error}: {failure.message}"}
+
+
+def deciding(verdict: Verdict) -> list[Evidence]:
+    """The heaviest evidence for the likeliest label, no place twice."""
+    chosen: list[Evidence] = []
+    for e in verdict.evidence:
+        if len(chosen) == EVIDENCE_SHOWN or e.weight <= 0:
+            break
+        if not any(e.start < c.end and c.start < e.end for c in chosen):
+            chosen.append(e)
+    return chosen
+
+
+def _round(probability: float) -> float:
+    return round(probability, 4)
+
+
+def _distribution(verdict: Verdict) -> dict[str, float]:
+    return {label: _round(p) for label, p in verdict.ranking}
+
+
+def records(result: Result, explain: bool = False) -> list[Row]:
+    """The rows of any result; a segment keeps the columns it was given with."""
+    if isinstance(result, Report):
+        return rows(result, explain=explain)
+    if isinstance(result, Failure):
+        return [failure_row(result)]
+    record = row(result.notice, result.finding, explain=explain)
+    for name in _GIVEN:
+        if name in result.given:
+            record[name] = result.given[name]
+    return [{**{k: v for k, v in result.given.items() if k not in {*record, *_OURS}}, **record}]
+
+
+# Columns of a segment file that describe the segment and are passed on as they are.
+_GIVEN = ("source", "title", "publisher", "published", "number", "path")
+# Not in every row, but never a column that was given.
+_OURS = ("evidence", "error")
+
+
+# -- machine formats -------------------------------------------------------------------
+
+
+def to_json_line(record: Mapping[str, Any]) -> str:
+    """One line of JSON, Chinese unescaped, ending in a newline.
+
+    Lone surrogates, which UTF-8 cannot hold, are escaped.
+    """
+    line = json.dumps(record, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        line = json.dumps(record)
+    return line + "\n"
+
+
+def report_record(report: Report, *, explain: bool = False) -> Row:
+    """A whole report as one JSON value: what the notice is, warnings, its totals, issues."""
+    notice = report.notice
+    return {
+        "source": notice.source,
+        "title": notice.title,
+        "publisher": notice.publisher,
+        "published": notice.published.isoformat() if notice.published else None,
+        "index_number": notice.index_number,
+        "document_number": notice.document_number,
+        "url": notice.url,
+        "sha256": notice.sha256,
+        "model": report.model,
+        "warnings": list(report.warnings),
+        "stated_totals": {
+            "issues": report.totals.issues,
+            "by_status": dict(report.totals.by_status),
+        },
+        "issues": rows(report, explain=explain),
+    }
+
+
+def csv_columns(model: Model, extra: Sequence[str] = ()) -> list[str]:
+    """Header of a CSV: columns of its own for each label's probability, `error` last."""
+    columns = [name for name in COLUMNS if name != "p"]
+    for task, classifier in model.classifiers.items():
+        columns += [f"p.{task}.{label}" for label in classifier.labels]
+    taken = {*columns, "p", "evidence", "error"}
+    return [*(name for name in extra if name not in taken), *columns, "evidence", "error"]
+
+
+def flattened(record: Mapping[str, Any]) -> Row:
+    """The record with a column of its own for each label's probability, in place of `p`."""
+    flat = dict(record)
+    for task, distribution in flat.pop("p", {}).items():
+        flat.update({f"p.{task}.{label}": p for label, p in distribution.items()})
+    return flat
+
+
+def csv_lines(records: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
+    """CSV lines, header first. Lists are joined by " | ", nested values flattened.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front
+    (OWASP's rule); C0 control characters but tab and newline are dropped.
+    """
+    yield _csv_line([_cell(name) for name in columns])
+    for record in records:
+        flat = flattened(record)
+        for name in ("path", "also"):
+            if isinstance(flat.get(name), list):
+                flat[name] = " | ".join(flat[name])
+        if "evidence" in flat:
+            flat["evidence"] = json.dumps(flat["evidence"], ensure_ascii=False)
+        yield _csv_line([_cell(flat.get(name)) for name in columns])
+
+
+_FORMULA = re.compile(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """`text` without anything that could steer a terminal."""
+    return _CONTROL.sub("", text)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        value = value.encode("utf-8", "replace").decode()
+        value = clean(value)
+        return f"'{value}" if _FORMULA.match(value) else value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else value
+
+
+def _csv_line(cells: Sequence[Any]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(cells)
+    return out.getvalue()

@@ -1,0 +1,164 @@
+"""Inputs to shards: pieces of work that depend on the inputs alone.
+
+However many processes work, and however often a run is taken up again, shard 17 holds the
+same documents and the same rows. Tables are read as streams; one shard is held at a time.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rectify_nlp.arrow import parquet_slices
+from rectify_nlp.batch import CHUNK
+from rectify_nlp.errors import ReadError
+from rectify_nlp.inputs import PARQUET, Inputs, failed, kind_of, opened
+from rectify_nlp.taxonomy import LONGEST_FIELD
+from rectify_nlp.types import Failure
+
+# Costs are in rows. A shard is what may have to be done again after a kill: some seconds of
+# work. A notice costs about as many rows as it gives, and so do 1024 characters more.
+SHARD_COST = 2048
+_NOTICE_COST = 32
+_CHARS_A_ROW = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Consecutive rows of a table, not yet parsed.
+
+    `data` is text (with its header for CSV) or, for Parquet, an Arrow stream; `shift` is
+    what is missing from the line numbers within it.
+    """
+
+    table: str
+    kind: str
+    data: str | bytes
+    shift: int
+
+
+# A file that is one notice, rows of a table, or what can only be reported.
+Piece = str | Slice | Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Pieces that become one part; `size` is about the bytes they take in the inputs."""
+
+    index: int
+    pieces: tuple[Piece, ...]
+    size: int
+
+
+# A piece, its cost and its size.
+_Weighed = tuple[Piece, int, int]
+
+
+def shards(inputs: Inputs, encodings: Mapping[str, str], cost: int = SHARD_COST) -> Iterator[Shard]:
+    """Shards of at least `cost`, the last one excepted, in the order of the inputs."""
+    pieces: list[Piece] = []
+    index = spent = size = 0
+    for piece, price, length in _pieces(inputs, encodings):
+        pieces.append(piece)
+        spent, size = spent + price, size + length
+        if spent >= cost:
+            yield Shard(index=index, pieces=tuple(pieces), size=size)
+            pieces, index, spent, size = [], index + 1, 0, 0
+    if pieces:
+        yield Shard(index=index, pieces=tuple(pieces), size=size)
+
+
+def _pieces(inputs: Inputs, encodings: Mapping[str, str]) -> Iterator[_Weighed]:
+    row_cost = 1 if inputs.text_column is None else _NOTICE_COST
+    for name in inputs.names():
+        if isinstance(name, Failure):
+            yield name, 1, 0
+        elif kind := kind_of(name):
+            try:
+                yield from _slices(name, kind, encodings, row_cost)
+            except ReadError as error:
+                yield failed(name, error.what), 1, 0
+        else:
+            yield name, _NOTICE_COST, _size(name)
+
+
+def _size(name: str) -> int:
+    try:
+        return Path(name).stat().st_size
+    except OSError:
+        return 0
+
+
+def _slices(
+    name: str, kind: str, encodings: Mapping[str, str], row_cost: int
+) -> Iterator[_Weighed]:
+    if kind == PARQUET:
+        shift, size = 0, _size(name)
+        for data, rows, share in parquet_slices(name, CHUNK // row_cost):
+            cost = rows * row_cost + len(data) // (4 * _CHARS_A_ROW)
+            yield Slice(table=name, kind=kind, data=data, shift=shift), cost, int(share * size)
+            shift += rows
+        return
+    with opened(name, encodings) as (lines, taken):
+        records = _csv_records(lines, name) if kind == ".csv" else ((line, 1) for line in lines)
+        yield from _text_slices(name, kind, records, taken, row_cost)
+
+
+def _text_slices(
+    name: str,
+    kind: str,
+    records: Iterator[tuple[str, int]],
+    taken: Callable[[], int],
+    row_cost: int,
+) -> Iterator[_Weighed]:
+    """Slices of records given as text and number of lines, a CSV's header first."""
+    header, header_lines = next(records, ("", 0)) if kind == ".csv" else ("", 0)
+    line, place = header_lines, 0
+    texts: list[str] = []
+    cost = lines = 0
+
+    def piece() -> _Weighed:
+        nonlocal place
+        before, place = place, taken()
+        data = header + "".join(texts)
+        shift = line - lines - header_lines
+        return Slice(table=name, kind=kind, data=data, shift=shift), cost, place - before
+
+    for text, count in records:
+        texts.append(text)
+        cost += row_cost + len(text) // _CHARS_A_ROW
+        lines += count
+        line += count
+        if cost >= CHUNK:
+            yield piece()
+            texts, cost, lines = [], 0, 0
+    if texts:
+        yield piece()
+
+
+def _csv_records(lines: Iterator[str], name: str) -> Iterator[tuple[str, int]]:
+    """Each record of a CSV, header included, as it stands: text and number of lines."""
+    taken: list[str] = []
+    header = True
+
+    def noted() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield line
+
+    csv.field_size_limit(LONGEST_FIELD)
+    reader = csv.reader(noted(), strict=True)
+    while True:
+        try:
+            next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            # Whoever parses the slice comes to the same end of a broken record.
+            if header:
+                raise ReadError(name, f"its header is bad CSV ({error})") from error
+        yield "".join(taken), len(taken)
+        taken.clear()
+        header = False
