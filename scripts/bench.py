@@ -1,9 +1,10 @@
 """Speed, as ratios against references measured in the same run.
 
-    python scripts/bench.py [notice] [segments] [growth] [--runs N]
+    python scripts/bench.py [notice] [segments] [documents] [growth] [--runs N]
 
 notice      one notice of 40 issues, whole process
 segments    category and status of ready-cut segments, one core, model loaded
+documents   splitting text, and reading and splitting web pages, one core
 growth      files of 1,000, 10,000 and 100,000 segments, whole process
 
 What is compared runs alternately; the figures are medians and their ratios. The
@@ -164,6 +165,44 @@ def segments(runs: int, obvious: str) -> None:
         print(f"  {name:20s} {value:8.0f} segments/s {ratio:7.1f} of the obvious pipeline")
 
 
+def documents(runs: int) -> None:
+    """Splitting text against cutting it into words; web pages against parsing them."""
+    import jieba
+    from lxml import html
+
+    from rectify_nlp import read, split
+    from rectify_nlp.reading import read_bytes
+
+    jieba.initialize()
+    notices = [read(path) for path in sorted((ROOT / "seeds").glob("*.txt"))]
+    pages = [path.read_bytes() for path in sorted((ROOT / "tests" / "cases").rglob("*.html"))]
+    cpu = {
+        name: partial(seconds, work)
+        for name, work in {
+            "split": lambda: [split(notice) for notice in notices],
+            "words": lambda: [jieba.lcut(notice.text) for notice in notices],
+            "pages": lambda: [split(read_bytes(page, "page.html")) for page in pages],
+            "parse": lambda: [html.fromstring(page) for page in pages],
+        }.items()
+    }
+    median = {name: statistics.median(times) for name, times in alternately(runs, cpu).items()}
+    size = sum(len(notice.text.encode()) for notice in notices) / 1e6
+    print(
+        f"text: {size / median['split']:.1f} MB/s split (the two seeds, {size:.2f} MB), "
+        f"{median['split'] / median['words']:.3f} of the time jieba takes to cut it"
+    )
+    print(
+        f"web pages: {median['pages'] / len(pages) * 1000:.1f} ms a page read and split "
+        f"({len(pages)} pages), {median['pages'] / median['parse']:.1f} times lxml parsing them"
+    )
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
 def growth(runs: int, folder: Path) -> None:
     from rectify_nlp import Taxonomy, load_examples
 
@@ -190,10 +229,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="*", help="notice, segments, growth; all by default")
+    parser.add_argument(
+        "what", nargs="*", help="notice, segments, documents, growth; all by default"
+    )
     parser.add_argument("--runs", type=int, default=9)
     wanted = parser.parse_args()
-    what = wanted.what or ["notice", "segments", "growth"]
+    what = wanted.what or ["notice", "segments", "documents", "growth"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         obvious = str(folder / "obvious.joblib")
@@ -204,7 +245,9 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "compileall", "-q", str(ROOT / "nlp")], check=True)
         if "growth" in what:  # first: its peak is that of the largest process so far
             growth(max(1, wanted.runs // 4), folder)
-        if set(what) - {"growth"}:
+        if "documents" in what:
+            documents(wanted.runs)
+        if set(what) & {"notice", "segments"}:
             subprocess.run(
                 [sys.executable, "-c", OBVIOUS_TRAIN, str(ROOT / "labels"), obvious],
                 check=True,

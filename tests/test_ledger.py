@@ -141,13 +141,13 @@ def test_who_must_look_and_why(model):
 
 def test_a_segment_keeps_its_other_columns(run, tmp_path):
     given = {"problem": "党费收缴不规范", "id": 7, "unit": "=甲局", "number": 3, "source": None}
-    given |= {"error": "none", "issues": [1], "publisher": 5}
+    given |= {"error": "none", "issues": [1], "publisher": 5}  # `error` is a name of ours
     (tmp_path / "s.jsonl").write_text(json.dumps(given))
     done = run("predict", "s.jsonl", "-f", "xlsx", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     book = openpyxl.load_workbook(io.BytesIO(done.stdout))
     (row,) = table(book, "台账")
-    assert row["其他字段"] == "id：7\nunit：=甲局\nerror：none\nissues：[1]"
+    assert row["其他字段"] == "id：7\nunit：=甲局\nissues：[1]"
     assert (row["问题"], row["来源"]) == ("党费收缴不规范", None)
     assert (row["编号"], row["单位"]) == ("3", "5")
     assert len(table(book, "通报核对")) == 1

@@ -44,7 +44,6 @@ SETTINGS: Mapping[str, Settings] = {
         blocks=(
             Block("problem", ("problem",), pairs=True),
             Block("measures", ("measures",), pairs=True),
-            Block("path", ("path",), pairs=True, weight=0.7),
         ),
         inverse_regularisation=1.0,
         balance=0.5,
