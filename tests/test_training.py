@@ -155,11 +155,11 @@ def test_abstention_heeds_the_weights():
     assert abstention(*two_labels(tops, right, [1.0, 2.0, 1.0] * 500), 0.73) == 0.81
 
 
-def test_published_notices_weigh_as_much_as_all_others(small_examples):
+def test_published_notices_weigh_half_as_much_as_all_others(small_examples):
     weights = calibration_weights(small_examples)
     real = np.array([e.origin == "seed" for e in small_examples])
-    assert weights[real].sum() == pytest.approx(len(weights) / 2)
-    assert weights[~real].sum() == pytest.approx(len(weights) / 2)
+    assert weights[real].sum() == pytest.approx(len(weights) / 3)
+    assert weights[~real].sum() == pytest.approx(len(weights) * 2 / 3)
     assert len(set(weights[real])) == len(set(weights[~real])) == 1
     authored = [e for e in small_examples if e.origin != "seed"]
     np.testing.assert_array_equal(calibration_weights(authored), np.ones(len(authored)))

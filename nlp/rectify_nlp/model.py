@@ -65,7 +65,7 @@ _CHARACTERS = 60_000
 ALSO_FROM = 0.2
 # A stated status the model finds less likely than this is marked doubtful; docs/model.md
 # has what other thresholds would give.
-DOUBT_BELOW = 0.05
+DOUBT_BELOW = 0.03
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ SETTINGS: Mapping[str, Settings] = {
 }
 # The share of given categories that shall be right on notices never seen.
 PRECISION = {"category": 0.92, "status": 0.0}
+# The weight of published segments among all, for calibration.
+REAL_SHARE = 1 / 3
 # The normal quantile of 0.9.
 _ONE_SIDED_90 = 1.2816
 
@@ -154,15 +156,17 @@ def out_of_fold(
 
 
 def calibration_weights(examples: Sequence[Example]) -> Floats:
-    """Weights that let the segments of published notices count as much as all others together.
+    """Weights that let the segments of published notices count half as much as all others together.
 
     Authored text is easier than published text: calibrated on it alone, a model is
-    too sure of itself on notices nobody has seen.
+    too sure of itself on notices nobody has seen. docs/model.md compares other weights.
     """
     real = np.array([example.origin == REAL for example in examples])
     if real.all() or not real.any():
         return np.ones(len(examples))
-    weights: Floats = np.where(real, 0.5 / real.sum(), 0.5 / (~real).sum()) * len(examples)
+    weights: Floats = np.where(
+        real, REAL_SHARE / real.sum(), (1 - REAL_SHARE) / (~real).sum()
+    ) * len(examples)
     return weights
 
 
