@@ -176,7 +176,7 @@ def documents(runs: int) -> None:
     jieba.initialize()
     notices = [read(path) for path in sorted((ROOT / "seeds").glob("*.txt"))]
     pages = [path.read_bytes() for path in sorted((ROOT / "tests" / "cases").rglob("*.html"))]
-    cpu = {
+    cpu: dict[str, Callable[[], float]] = {
         name: partial(seconds, work)
         for name, work in {
             "split": lambda: [split(notice) for notice in notices],

@@ -130,3 +130,17 @@ def test_a_line_no_memory_would_hold_costs_itself(
     assert first == (1, {"problem": "a"})
     assert isinstance(second, Failure)
     assert third == (3, {"problem": "c"})
+
+
+def test_a_list_may_not_name_standard_input_nor_hold_a_nul(run, tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"-\na\0b\n")
+    done = run("batch", "--from-file", "list.txt", "-o", "out", cwd=tmp_path)
+    assert done.returncode == 3
+    told = [
+        json.loads(line)
+        for line in (tmp_path / "out" / "part-00000.jsonl").read_text().splitlines()
+    ]
+    assert [record["error"].split(": ")[1] for record in told] == [
+        "a list cannot name standard input",
+        "holds a NUL; give one name a line",
+    ]

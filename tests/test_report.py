@@ -475,3 +475,16 @@ def test_nothing_in_markdown_is_taken_for_markup(model, seeds, text):
     assert "html_block" not in kinds
     one_line = re.sub(r"\s+", " ", clean(text + "整改")).strip()
     assert tables(written)[1][1] == one_line.encode("utf-8", "replace").decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "numbering skips before line 4 (1 missing)",
+        'looks like an issue but was left out: line 9 "（三）关于公开的问题"',
+        "no measures found for any of them",
+        'no measures found for "3.学习不够"',
+    ],
+)
+def test_warnings_of_the_splitter_are_told_in_chinese(text):
+    assert not re.search("[a-z]", warning(text))

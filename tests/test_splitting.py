@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rectify_nlp import notice_from_text, read, split
 from rectify_nlp.folding import Folded, fold
+from rectify_nlp.splitting import segment
 
 PIECES = [
     "一、", "(一)", "（二）", "1.", "2、", "(1)", "①", "一是", "二是", "问题1:", "关于“", "”的问题", "的问题。", "整改情况:",
@@ -70,3 +72,11 @@ def test_seed_notices_are_cut_exactly(root: Path) -> None:
     assert all(i.stated for i in first)
     assert not any(i.stated for i in second)
     assert all(i.measures.text for i in (*first, *second))
+
+
+def test_traditional_status_of_a_ready_cut_segment():
+    pytest.importorskip("opencc")
+    for measures in ("整改進度：已完成整改。", "該問題已完成整改。"):
+        _, issue = segment("關於學習不夠的問題", measures)
+        assert issue.stated is not None
+        assert issue.stated.status == "已完成"

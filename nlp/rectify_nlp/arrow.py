@@ -122,8 +122,13 @@ def _fitting(value: Any, kind: Any) -> Any:
             import json
 
             value = json.dumps(value, ensure_ascii=False)
-        return value.encode("utf-8", "replace").decode()
-    return value
+        return _clean(value)
+    return [_clean(item) for item in value] if isinstance(value, list) else value
+
+
+def _clean(text: str) -> str:
+    """`text` without lone surrogates, which Arrow cannot hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def parquet(found: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
@@ -167,7 +172,12 @@ def arrow_rows(data: bytes, shift: int, text_column: str | None) -> list[Row]:
     """
     arrow = require_pyarrow()
     with arrow.ipc.open_stream(data) as stream:
-        found = stream.read_all().to_pylist()
+        table = stream.read_all()
+    for at, field in enumerate(table.schema):
+        # Python knows no nanoseconds and no year beyond 9999.
+        if arrow.types.is_temporal(field.type):
+            table = table.set_column(at, field.name, table.column(at).cast(arrow.string()))
+    found = table.to_pylist()
     return [
         (shift + number, {n: v if n == text_column else _plain(v) for n, v in row.items()})
         for number, row in enumerate(found, 1)

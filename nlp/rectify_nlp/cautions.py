@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 from rectify_nlp.outline import Node
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
@@ -24,28 +25,30 @@ def cautions(
     of a position in the folded text.
     """
 
-    def place(node: Node) -> str:
-        return f"line {line(node.start)}"
+    def skipped(gap: tuple[Node, int]) -> str:
+        return f"line {line(gap[0].start)} ({gap[1]} missing)"
 
     def said(node: Node) -> str:
-        return f'{place(node)} "{roles.wording.text[node.start : node.head_end].strip()[:24]}"'
+        head = roles.wording.text[node.start : node.head_end].strip()[:24]
+        return f'line {line(node.start)} "{head}"'
 
-    skipped = [f"{place(after)} ({n} missing)" for after, n in _gaps(nodes)]
     left_out = [
-        said(node)
+        node
         for node in nodes
         if node.role == OUTSIDE
         and node.kind != "is"
         and (roles.strong(node) or roles.has_measures_label(node))
         and not roles.statistic(node)
     ]
-    unanswered = [_named(issue) for issue in issues if not issue.measures.text]
+    unanswered = [issue for issue in issues if not issue.measures.text]
     if len(unanswered) == len(issues):
-        unanswered = ["any of them"]
+        empty = ["no measures found for any of them"]
+    else:
+        empty = _warning("no measures found for", unanswered, _named)
     return [
-        *_warning("numbering skips before", skipped),
-        *_warning("looks like an issue but was left out:", left_out),
-        *_warning("no measures found for", unanswered),
+        *_warning("numbering skips before", _gaps(nodes), skipped),
+        *_warning("looks like an issue but was left out:", left_out, said),
+        *empty,
     ]
 
 
@@ -68,8 +71,12 @@ def _named(issue: Issue) -> str:
     return f'"{number}{issue.problem.text[:16]}"'
 
 
-def _warning(what: str, places: Sequence[str]) -> list[str]:
-    if not places:
+T = TypeVar("T")
+
+
+def _warning(what: str, found: Sequence[T], told: Callable[[T], str]) -> list[str]:
+    """One warning for all places; only the first few are told."""
+    if not found:
         return []
-    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
-    return [f"{what} {', '.join(places[:_NAMED])}{more}"]
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return [f"{what} {', '.join(map(told, found[:_NAMED]))}{more}"]

@@ -58,7 +58,7 @@ ModelOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings on stderr.")]
 _LIMITS = Limits()
 SizeOption = Annotated[
-    float, typer.Option("--max-size", min=0.001, help="Largest source to read, in MB.")
+    float, typer.Option("--max-size", min=0.001, help="Largest document to read, in MB.")
 ]
 MemoryOption = Annotated[
     float, typer.Option("--max-memory", min=64, help="What parsing one document may take, in MB.")
@@ -80,6 +80,9 @@ def main() -> None:
         # A console of another encoding shows what it cannot print as \\u....
         if stream is not None:  # closed by the caller
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if sys.stdout is None:
+        _say("error: standard output is closed; send it to a file or to /dev/null")
+        raise SystemExit(5)
     try:
         app()
     except RectifyError as error:
@@ -125,7 +128,8 @@ def predict(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...", help="Notices (.txt), segment files (.jsonl, .csv), folders, or -"
+            metavar="SOURCE...",
+            help="Notices (.txt .html .docx .pdf ...), segment files (.jsonl, .csv), folders, or -",
         ),
     ],
     form: Annotated[

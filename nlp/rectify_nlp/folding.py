@@ -77,6 +77,11 @@ def replacements(pairs: Mapping[int, int]) -> Codes:
     return table
 
 
+def simplify(text: str) -> str:
+    """`text` with traditional characters made simplified, of the same length."""
+    return _simplified(text) if _TRADITIONAL.search(text) else text
+
+
 @dataclass(frozen=True, slots=True)
 class Folded:
     """Folded text; `places` maps its positions to the original (None: they are the same)."""
@@ -87,9 +92,7 @@ class Folded:
     @classmethod
     def of(cls, text: str) -> Folded:
         """Fold `text`, simplify it where it is traditional, take out pinyin where it has some."""
-        folded = fold(text)
-        if _TRADITIONAL.search(folded):
-            folded = _simplified(folded)
+        folded = simplify(fold(text))
         if len(_TONE.findall(folded)) < _PINYIN_FROM:
             return cls(folded)
         kept: list[str] = []

@@ -110,13 +110,18 @@ class Inputs:
         if self.listed is not None:
             self.listed.seek(0)
             for line in self.listed:
-                if source := line.rstrip("\r\n"):
+                source = line.rstrip("\r\n")
+                if source == STDIN:
+                    yield _FROM_FILE, failed(source, "a list cannot name standard input")
+                elif source:
                     for name in self._expanded(source):
                         yield _FROM_FILE, name
 
     def _expanded(self, source: str) -> Iterator[str | Failure]:
         if source == STDIN:
             yield source
+        elif "\0" in source:
+            yield failed(source.replace("\0", "\ufffd"), "holds a NUL; give one name a line")
         elif Path(source).is_dir():
             nothing = True
             for name in self._walked(Path(source)):
@@ -126,14 +131,19 @@ class Inputs:
                 yield failed(source, f"no {', '.join((*NOTICES, *TABLES))} file in this folder")
         elif glob.has_magic(source) and not os.path.lexists(source):
             # Path.glob knows no patterns that start at the root.
-            matches = glob.glob(source, recursive=True)  # noqa: PTH207
-            yield from sorted(match for match in matches if not Path(match).is_dir())
+            matches = [m for m in glob.glob(source, recursive=True) if self._ours(m)]  # noqa: PTH207
+            yield from sorted(matches)
             if not matches:
                 yield failed(source, "nothing matches this pattern")
         elif Path(source).exists() and not Path(source).is_file():
             yield failed(source, "is no file that can be read twice; give it as - with -o -")
         else:
             yield source
+
+    def _ours(self, match: str) -> bool:
+        """Whether a match of a pattern is a file, and none of what the run itself writes."""
+        inside = self.without and os.path.realpath(match).startswith(self.without + os.sep)
+        return not inside and not Path(match).is_dir()
 
     def _walked(self, folder: Path) -> Iterator[str | Failure]:
         """Files of a folder that can be read, sorted by path."""

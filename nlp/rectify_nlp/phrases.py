@@ -36,10 +36,20 @@ _WARNINGS = (
         r"正文为繁体字，安装扩展后读得更准：\1",
     ),
     (r"(\d+) bytes could not be decoded", r"有 \1 个字节无法解码"),
+    (r"numbering skips before (.+)", r"编号不连续：\1"),
+    (r"looks like an issue but was left out: (.+)", r"像是问题但未列入：\1"),
+    (r"no measures found for any of them", r"所有问题均未找到整改情况"),
+    (r"no measures found for (.+)", r"未找到整改情况：\1"),
     (
         r"no text on page (.+): pictures, in need of OCR",
         r"第 \1 页没有文字，是图片，需要先做文字识别",
     ),
+)
+# Places within a warning.
+_PLACES = (
+    (r"line (\d+)", r"第\1行"),
+    (r"\((\d+) missing\)", r"（缺\1个）"),
+    (r" and (\d+) more$", r"，另有\1处"),
 )
 _METHODS = (
     (r"(\d+)-fold cross-validation, whole notices left out", r"\1 折交叉验证，整份通报留出"),
@@ -48,7 +58,11 @@ _METHODS = (
 
 def warning(text: str) -> str:
     """A warning in Chinese; one that is not known stays as it is."""
-    return _translated(text, _WARNINGS)
+    told = _translated(text, _WARNINGS)
+    if told != text:
+        for place, chinese in _PLACES:
+            told = re.sub(place, chinese, told)
+    return told
 
 
 def _translated(text: str, phrases: Iterable[tuple[str, str]]) -> str:

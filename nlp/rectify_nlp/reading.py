@@ -25,6 +25,7 @@ _UNREADABLE = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
+    (b"PAR1", "a Parquet table, which `rectify-nlp batch` reads as it is"),
 )
 _HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,500}?-->\s*)*"
@@ -59,7 +60,8 @@ def read_bytes(data: bytes, source: str, *, limits: Limits | None = None) -> Not
     limits = limits or Limits()
     if len(data) > limits.input_bytes:
         raise ReadError(
-            source, f"is larger than {limits.input_bytes / 1e6:g} MB; --max-size allows more"
+            source,
+            f"is larger than {limits.input_bytes / 1e6:g} MB; predict --max-size allows more",
         )
     sha256 = hashlib.sha256(data).hexdigest()
     for magic, what in _UNREADABLE:

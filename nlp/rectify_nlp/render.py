@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 
 from rectify_nlp.model import Model
@@ -17,6 +16,7 @@ from rectify_nlp.rows import (
     report_record,
     row,
     rows,
+    to_json,
     to_json_line,
 )
 from rectify_nlp.terminal import Layout, segment_lines, table
@@ -78,7 +78,7 @@ def lines(found: Iterable[Result], form: str, model: Model, layout: Layout) -> I
         yield from csv_lines(every, csv_columns(model, extra))
     elif form == "json":
         whole = list(_told(found, layout.explain))
-        yield json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+        yield to_json(whole, indent=1) + "\n"
     elif form == "table":
         for result in found:
             if isinstance(result, Report):

@@ -123,7 +123,7 @@ def records(result: Result, explain: bool = False) -> list[Row]:
 
 
 # Columns of a segment file that describe the segment and are passed on as they are.
-_GIVEN = ("source", "title", "publisher", "published", "number", "path")
+_GIVEN = ("source", "title", "publisher", "published", "number")
 # Not in every row, but never a column that was given.
 _OURS = ("evidence", "error")
 
@@ -136,12 +136,17 @@ def to_json_line(record: Mapping[str, Any]) -> str:
 
     Lone surrogates, which UTF-8 cannot hold, are escaped.
     """
-    line = json.dumps(record, ensure_ascii=False)
+    return to_json(record) + "\n"
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """JSON, Chinese unescaped unless there are lone surrogates."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
     try:
-        line.encode()
+        text.encode()
     except UnicodeEncodeError:
-        line = json.dumps(record)
-    return line + "\n"
+        text = json.dumps(value, indent=indent)
+    return text
 
 
 def report_record(report: Report, *, explain: bool = False) -> Row:

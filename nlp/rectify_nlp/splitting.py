@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rectify_nlp.cautions import cautions
-from rectify_nlp.folding import Folded, can_simplify, fold, is_traditional
+from rectify_nlp.folding import Folded, can_simplify, fold, is_traditional, simplify
 from rectify_nlp.grammar import Grammar, load_grammar
 from rectify_nlp.outline import Node, outline
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
@@ -76,7 +76,7 @@ def segment(
     *headings, first, second = passages
     # Folded alone, measures keep the length they have: pinyin is taken out nowhere else.
     reader = status_reader(taxonomy, load_grammar())
-    folded = Folded(fold(text))
+    folded = Folded(simplify(fold(text)))
     stated = _original(reader.in_segment(folded.text, second.start, second.end), folded, text)
     issue = Issue(problem=first, measures=second, path=tuple(headings), stated=stated)
     return Notice(text=text, source=source), issue

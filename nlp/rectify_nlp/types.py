@@ -16,7 +16,7 @@ from typing import Any
 class Limits:
     """What reading one source may cost.
 
-    `input_bytes` holds for every source. For zip archives `unpacked_bytes` (what the members
+    `input_bytes` holds for every document, not for tables of segments. For zip archives `unpacked_bytes` (what the members
     declare, which is all that is ever unpacked) and `ratio` (unpacked to packed, looked at
     from 10 MB on) are checked before anything is parsed. `memory_bytes` (address space) and
     the two times bind what is parsed in a child process. An ordinary notice takes a second,
