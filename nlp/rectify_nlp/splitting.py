@@ -301,22 +301,21 @@ class _Splitter:
         Behind the status of a table's `row` nothing belongs to it any more.
         """
         folded = self.folded
-        position = start
+        tail = start
         if end - start > 400:
-            position = next_start(folded, end - 400, end)
+            tail = next_start(folded, end - 400, end)
         stop, stated = end, None
         closing = self.statuses.closing_brackets(folded, start, end)
         if closing:
             return closing.masked[0], closing
-        while 0 <= position < end:
-            label = self.grammar.label.match(folded, position, end)
-            if label and (row or self._only_labels(position, end)):
+        for label in self.wording.labels(tail, end) if tail >= 0 else ():
+            position = label.start()
+            if row or self._only_labels(position, end):
                 value = self.statuses.after_label(folded, position, end)
                 if value is not None:
                     stated, stop = value[0], min(stop, position)
                 elif label["other"]:
                     stop = min(stop, position)
-            position = next_start(folded, position, end)
         while stop > start and folded[stop - 1] in " \n":
             stop -= 1
         return stop, stated
