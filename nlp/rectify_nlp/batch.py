@@ -16,12 +16,10 @@ from rectify_nlp.reading import STDIN, read, read_bytes
 from rectify_nlp.reading import SUFFIXES as NOTICES
 from rectify_nlp.splitting import segment
 from rectify_nlp.taxonomy import SUFFIXES, csv_rows, json_row
-from rectify_nlp.types import Failure, Issue, Limits, Notice, Report, Segment
+from rectify_nlp.types import Failure, Issue, Limits, Notice, Report, Result, Segment
 
 # Rows judged together: more save no time, and cost memory.
 CHUNK = 256
-
-Result = Report | Segment | Failure
 
 
 def results(

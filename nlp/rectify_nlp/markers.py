@@ -217,14 +217,10 @@ def _opener(folded: str, first: int, end: int, grammar: Grammar) -> Marker | Non
     """An unnumbered line that opens an issue: 关于“...”的问题, 反馈问题: ..."""
     label = grammar.label.match(folded, first, end)
     if label and label["problem"]:
-        head = label.end()
-        while head < end and folded[head] == " ":
-            head += 1
+        head = skip_blank(folded, label.end(), end)
         # A label alone on its line governs the next line.
         if head >= end and end < len(folded):
-            head = end + 1
-            while head < len(folded) and folded[head] in " \n":
-                head += 1
+            head = skip_blank(folded, end + 1, len(folded))
         return "label", 0, head
     if _heads_row(folded, first, end, grammar):
         return "aspect", 0, first

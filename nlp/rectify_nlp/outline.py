@@ -1,9 +1,8 @@
 """The numbered outline of a notice: every numbered heading or item, in a tree.
 
-Which level a marker
-belongs to is not fixed: the tree follows from the order in which the kinds of
-numbering open and resume. What a node is (heading, issue, measure) is decided
-later, from its wording and its neighbours.
+Which level a marker belongs to is not fixed: the tree follows from the order in which
+the kinds of numbering open and resume. What a node is (heading, issue, measure) is
+decided later, from its wording and its neighbours.
 """
 
 from __future__ import annotations
@@ -22,8 +21,9 @@ from rectify_nlp.wording import Wording, skip_blank
 class Node:
     """One marker with the text it governs, up to the next marker.
 
-    `start`, `mark_end`: the marker; `head`, `head_end`: the title or first sentence after it, `body`:
-    the text behind it and behind a status in brackets; `end`: where the next node starts.
+    `start`, `mark_end`: the marker; `head`, `head_end`: the title or first sentence after
+    it, `body`: the text behind it and behind a status in brackets; `end`: where the next
+    node starts.
     `role` and `reason` are filled in by the splitter.
     """
 

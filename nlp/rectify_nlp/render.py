@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from rectify_nlp.model import Model
 from rectify_nlp.rows import (
     COLUMNS,
-    Result,
     Row,
     csv_columns,
     csv_lines,
@@ -20,7 +19,7 @@ from rectify_nlp.rows import (
     to_json_line,
 )
 from rectify_nlp.terminal import Layout, segment_lines, table
-from rectify_nlp.types import Report
+from rectify_nlp.types import Report, Result
 
 __all__ = [
     "COLUMNS",

@@ -29,8 +29,8 @@ from rectify_nlp.phrases import (
     tones,
     warning,
 )
-from rectify_nlp.rows import Result, Row, clean, failure_row, records, rows
-from rectify_nlp.types import Failure, Report, Segment, Totals
+from rectify_nlp.rows import Row, clean, failure_row, records, rows
+from rectify_nlp.types import Failure, Report, Result, Segment, Totals
 from rectify_nlp.version import __version__
 
 _TEMPLATES = Path(__file__).parent / "templates"

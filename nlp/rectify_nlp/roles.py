@@ -340,9 +340,7 @@ class Roles:
             like=sum(map(self.like_issue, nodes)),
             strong=sum(map(self.strong, nodes)),
             only_is=all(node.kind == "is" for node in nodes),
-            issues=2
-            if issues >= 2 and issues * 2 > len(verdicts)
-            else int(issues * 2 >= len(verdicts) > 0),
+            issues=(issues * 2 >= len(verdicts) > 0) + (issues >= 2 and issues * 2 > len(verdicts)),
         )
 
     def _organisation_child(self, node: Node, family: _Family) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rectify_nlp.model import Model
-from rectify_nlp.types import Evidence, Failure, Finding, Notice, Report, Segment, Verdict
+from rectify_nlp.types import Evidence, Failure, Finding, Notice, Report, Result, Verdict
 
 COLUMNS = (
     "source",
@@ -37,7 +37,6 @@ COLUMNS = (
 )
 EVIDENCE_SHOWN = 8
 Row = dict[str, Any]
-Result = Report | Segment | Failure
 
 
 def rows(report: Report, *, explain: bool = False) -> list[Row]:

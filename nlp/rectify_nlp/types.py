@@ -185,3 +185,6 @@ class Example:
     also: tuple[str, ...] = ()
     status: str | None = None
     kind: str | None = None
+
+
+Result = Report | Segment | Failure

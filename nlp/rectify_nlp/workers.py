@@ -22,7 +22,6 @@ from typing import Any
 
 from rectify_nlp.arrow import arrow_rows, parquet
 from rectify_nlp.batch import (
-    Result,
     Row,
     Table,
     judged_document,
@@ -35,7 +34,7 @@ from rectify_nlp.errors import ModelError
 from rectify_nlp.model import Model
 from rectify_nlp.rows import csv_columns, csv_lines, records, to_json_line
 from rectify_nlp.shards import Shard, Slice
-from rectify_nlp.types import Failure, Report
+from rectify_nlp.types import Failure, Report, Result
 
 _BOM = "\ufeff"
 
