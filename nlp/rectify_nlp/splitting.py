@@ -161,11 +161,13 @@ class _Splitter:
         labelled = sum(1 for node in issues if self.roles.labelled_below(node))
         if not issues or self.grammar.regulation.search(self.folded):
             return False
-        if (len(self.grammar.foreign.findall(top)) >= 4) and labelled < 2:
+        if labelled >= 2:
+            return True
+        if len(self.grammar.foreign.findall(top)) >= 4:
             return False
         strong = sum(1 for node in issues if self.roles.strong(node))
         subject = len(self.grammar.subject.findall(top))
-        if labelled >= 2 or (strong >= 2 and subject) or (labelled and strong):
+        if (strong >= 2 and subject) or (labelled and strong):
             return True
         like = sum(1 for node in issues if self.roles.like_issue(node))
         if (
