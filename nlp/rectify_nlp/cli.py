@@ -241,7 +241,7 @@ def split(
     from rectify_nlp.terminal import split_lines, trace_lines
 
     notice = read(source, limits=_limits(max_size, max_memory, max_seconds))
-    parts = cut(notice)
+    parts = cut(notice, trace=trace)
     _print(trace_lines(notice, parts) if trace else split_lines(notice, parts, as_json=as_json))
     if not quiet:
         for warning in (*notice.warnings, *parts.warnings):

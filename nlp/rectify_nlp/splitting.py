@@ -21,7 +21,7 @@ from rectify_nlp.grammar import Grammar, load_grammar
 from rectify_nlp.outline import Node, outline
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
-from rectify_nlp.taxonomy import Taxonomy
+from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
 from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
 from rectify_nlp.wording import SENTENCES, Wording, next_start, skip_blank
 
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Issues in the order of the text, stated totals, warnings, and the role of every line."""
+    """Issues in the order of the text, stated totals, warnings; if asked for, the role of every line."""
 
     issues: tuple[Issue, ...]
     totals: Totals
@@ -46,11 +46,15 @@ class Split:
     trace: tuple[Line, ...]
 
 
-def split(notice: Notice, taxonomy: Taxonomy | None = None) -> Split:
-    """Cut `notice` into issues. No issues, with a warning that says why, for what is no notice."""
-    taxonomy = taxonomy or Taxonomy.load()
+def split(notice: Notice, taxonomy: Taxonomy | None = None, *, trace: bool = False) -> Split:
+    """Cut `notice` into issues; `trace` also tells why each line was taken for what it is.
+
+    No issues, with a warning that says why, for what is no notice.
+    """
+    taxonomy = taxonomy or default_taxonomy()
     grammar = load_grammar()
-    return _Splitter(notice.text, grammar, status_reader(taxonomy, grammar), taxonomy).run()
+    statuses = status_reader(taxonomy, grammar)
+    return _Splitter(notice.text, grammar, statuses, taxonomy).run(trace=trace)
 
 
 def segment(
@@ -66,7 +70,7 @@ def segment(
     The text is path, problem and measures, a line each. A status that the measures
     state is found as in a whole notice; its label is left in place.
     """
-    taxonomy = taxonomy or Taxonomy.load()
+    taxonomy = taxonomy or default_taxonomy()
     passages = []
     start = 0
     for text in (*path, problem, measures):
@@ -95,7 +99,7 @@ class _Splitter:
         self.wording = Wording(self.folded, grammar, statuses)
         self.roles = Roles(self.wording)
 
-    def run(self) -> Split:
+    def run(self, *, trace: bool) -> Split:
         stop = self._closing()
         nodes = self._nodes(stop, unnumbered=False)
         if not any(node.role == ISSUE for node in nodes):
@@ -105,10 +109,10 @@ class _Splitter:
             for node in nodes:
                 if node.role in (ISSUE, HEADING):
                     node.role, node.reason = OUTSIDE, "the text is no rectification notice"
-        trace = tuple(self._trace(nodes, stop))
+        lines = tuple(self._trace(nodes, stop)) if trace else ()
         totals = self._totals(nodes)
         warnings = self._warnings(issues, nodes, totals)
-        return Split(issues=issues, totals=totals, warnings=warnings, trace=trace)
+        return Split(issues=issues, totals=totals, warnings=warnings, trace=lines)
 
     def _trace(self, nodes: list[Node], stop: int) -> Iterator[Line]:
         """Every node, and every line that is none, in the order of the text."""
