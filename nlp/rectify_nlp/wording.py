@@ -67,9 +67,7 @@ class Wording:
     def _labels(self) -> list[re.Match[str]]:
         """The item labels at the start of a line or sentence, in order."""
         starts = chain((0,), (mark.end() for mark in self.grammar.before_label.finditer(self.text)))
-        return [
-            label for start in starts if (label := self.grammar.label.match(self.text, start))
-        ]
+        return [label for start in starts if (label := self.grammar.label.match(self.text, start))]
 
     @cached_property
     def _label_starts(self) -> list[int]:
