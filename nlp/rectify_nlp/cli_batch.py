@@ -1,0 +1,131 @@
+"""`batch`: any number of notices or segments."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rectify_nlp.console import Writer, say
+from rectify_nlp.options import ModelOption, QuietOption
+
+if TYPE_CHECKING:
+    from rectify_nlp.jobs import Totals
+
+
+class Form(StrEnum):
+    """Formats of the parts of a batch."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+def batch(
+    *,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            help="Folders, globs, notices, tables (.jsonl, .csv, .parquet), or -",
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the parts, or - for JSON lines.")
+    ],
+    from_file: Annotated[
+        str | None, typer.Option("--from-file", help="List of inputs, one a line; - reads stdin.")
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", "-f", help="Of the parts.")] = Form.JSONL,
+    text_column: Annotated[
+        str | None, typer.Option(help="Column of tables that holds a whole notice's text.")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="Column of tables that identifies a row; becomes source.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Processes; all processors by default."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a run that was ended, with the same inputs.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout-per-doc", min=0.1, help="Seconds one document may take.")
+    ] = 120.0,
+    model: ModelOption = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Add the words that decided.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Judge any number of notices or segments: in parallel, part by part, resumable."""
+    from rectify_nlp.inputs import Inputs, listing
+    from rectify_nlp.jobs import default_jobs, run, settings_for, stream
+
+    streamed = str(output) == "-"
+    _check_batch(sources or [], from_file, form, streamed=streamed, resume=resume)
+    listed = listing(from_file) if from_file else None
+    inputs = Inputs(
+        sources or [], listed=listed, text_column=text_column, id_column=id_column,
+        without=None if streamed else output,
+    )  # fmt: skip
+    settings = settings_for(inputs, model=model, form=form.value, explain=explain)
+    limits: dict[str, Any] = {"jobs": jobs or default_jobs(), "timeout": timeout}
+    with _Progress(quiet=quiet) as status:
+        if streamed:
+            with Writer(None) as write:
+                status.totals = stream(inputs, settings, write, **limits)
+        else:
+            status.totals = run(inputs, settings, output, resume=resume, tell=status.tell, **limits)
+
+
+def _check_batch(
+    sources: Sequence[str], from_file: str | None, form: Form, *, streamed: bool, resume: bool
+) -> None:
+    standard_input = [*sources, from_file].count("-")
+    wrong = {
+        "no input; name folders, files or -, or give --from-file": not sources and not from_file,
+        "standard input can be read only once": standard_input > 1,
+        "- goes with -o - only: a run into a folder reads its input twice": "-" in sources
+        and not streamed,
+        "-o - writes JSON lines; csv and parquet need a folder": streamed and form != Form.JSONL,
+        "-o - cannot be resumed; give a folder": streamed and resume,
+    }
+    for what, is_so in wrong.items():
+        if is_so:
+            raise typer.BadParameter(what)
+
+
+class _Progress:
+    """Progress on a terminal, and at the end what came of a run: a line and the exit status."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.totals: Totals | None = None
+        self.quiet = quiet
+        self.shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def tell(self, line: str) -> None:
+        if self.shown:
+            print(f"\r{'':78}\r{line}", end="", file=sys.stderr, flush=True)
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        self.tell("")
+        if kind is KeyboardInterrupt:
+            say("interrupted; what is done stays, --resume goes on from there")
+            raise typer.Exit(130) from None
+        totals = self.totals
+        if totals is None:
+            return
+        if self.shown or (totals.failures and not self.quiet):
+            say(
+                f"{totals.documents:,} documents gave {totals.rows:,} rows;"
+                f" {totals.failures:,} failed, {totals.warnings:,} warnings"
+            )
+        if totals.failures:
+            raise typer.Exit(3 if totals.failures == totals.documents else 1)
