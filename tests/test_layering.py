@@ -22,7 +22,7 @@ ORDER = (
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
     "charts", "scorecard", "labelling", "spark", "web",
-    "console", "options", "cli_predict", "cli_batch", "cli_train", "cli",
+    "console", "manual", "options", "cli_predict", "cli_batch", "cli_train", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.
 HEAVY = {

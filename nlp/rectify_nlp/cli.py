@@ -17,17 +17,10 @@ from rectify_nlp.cli_predict import predict, split
 from rectify_nlp.cli_train import evaluate, inspect, train
 from rectify_nlp.console import exit_code, say
 from rectify_nlp.errors import RectifyError
+from rectify_nlp.manual import LANGUAGES, App, take_language
 from rectify_nlp.version import __version__
 
-app = typer.Typer(
-    name="rectify-nlp",
-    help="Read rectification notices (整改进展情况的通报), split them into issues, and judge each issue.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
+app = App(name="rectify-nlp")
 for _command in (predict, batch, split, train, evaluate, inspect):
     app.command()(_command)
 
@@ -44,6 +37,7 @@ def main() -> None:
         say("error: standard output is closed; send it to a file or to /dev/null")
         raise SystemExit(5)
     try:
+        sys.argv[1:] = take_language(sys.argv[1:])
         app()
     except RectifyError as error:
         if "--debug" in sys.argv:
@@ -60,9 +54,8 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks instead of messages.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+    debug: Annotated[bool, typer.Option("--debug")] = False,
+    lang: Annotated[str | None, typer.Option("--lang", metavar="|".join(LANGUAGES))] = None,
 ) -> None:
-    """Options before the command."""
+    """Options before the command; `main` has looked for --debug and taken --lang already."""

@@ -27,38 +27,19 @@ class Form(StrEnum):
 
 def batch(
     *,
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="INPUT...",
-            help="Folders, globs, notices, tables (.jsonl, .csv, .parquet), or -",
-        ),
-    ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the parts, or - for JSON lines.")
-    ],
-    from_file: Annotated[
-        str | None, typer.Option("--from-file", help="List of inputs, one a line; - reads stdin.")
-    ] = None,
-    form: Annotated[Form, typer.Option("--format", "-f", help="Of the parts.")] = Form.JSONL,
-    text_column: Annotated[
-        str | None, typer.Option(help="Column of tables that holds a whole notice's text.")
-    ] = None,
-    id_column: Annotated[
-        str | None, typer.Option(help="Column of tables that identifies a row; becomes source.")
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", min=1, help="Processes; all processors by default."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue a run that was ended, with the same inputs.")
-    ] = False,
+    sources: Annotated[list[str] | None, typer.Argument(metavar="INPUT...")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER")],
+    from_file: Annotated[str | None, typer.Option("--from-file", metavar="FILE")] = None,
+    form: Annotated[Form, typer.Option("--format", "-f", metavar="FORMAT")] = Form.JSONL,
+    text_column: Annotated[str | None, typer.Option("--text-column", metavar="NAME")] = None,
+    id_column: Annotated[str | None, typer.Option("--id-column", metavar="NAME")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, metavar="N")] = None,
+    resume: Annotated[bool, typer.Option("--resume")] = False,
     timeout: Annotated[
-        float, typer.Option("--timeout-per-doc", min=0.1, help="Seconds one document may take.")
+        float, typer.Option("--timeout-per-doc", min=0.1, metavar="SECONDS")
     ] = 120.0,
     model: ModelOption = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Add the words that decided.")] = False,
+    explain: Annotated[bool, typer.Option("--explain")] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Judge any number of notices or segments: in parallel, part by part, resumable."""

@@ -23,22 +23,11 @@ from rectify_nlp.render import EXPLAINED, FORMATS, Layout, pieces
 
 
 def predict(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SOURCE...",
-            help="Notices (.txt .html .docx .pdf ...), segment files (.jsonl, .csv), folders, or -",
-        ),
-    ],
-    form: Annotated[
-        str | None,
-        typer.Option("--format", "-f", help=f"{', '.join(FORMATS)}; table on a terminal."),
-    ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...")],
+    form: Annotated[str | None, typer.Option("--format", "-f", metavar="FORMAT")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE")] = None,
     model: ModelOption = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show the words that decided.")
-    ] = False,
+    explain: Annotated[bool, typer.Option("--explain")] = False,
     quiet: QuietOption = False,
     max_size: SizeOption = LIMITS.input_bytes / 1e6,
     max_memory: MemoryOption = LIMITS.memory_bytes / 1e6,
@@ -64,11 +53,9 @@ def predict(
 
 
 def split(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A notice, or -")],
-    trace: Annotated[
-        bool, typer.Option("--trace", help="Why each line was taken for what.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Issues as JSON lines.")] = False,
+    source: Annotated[str, typer.Argument(metavar="SOURCE")],
+    trace: Annotated[bool, typer.Option("--trace")] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
     quiet: QuietOption = False,
     max_size: SizeOption = LIMITS.input_bytes / 1e6,
     max_memory: MemoryOption = LIMITS.memory_bytes / 1e6,

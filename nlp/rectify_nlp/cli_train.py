@@ -9,7 +9,7 @@ import typer
 
 from rectify_nlp.console import print_lines, say
 from rectify_nlp.model import Model
-from rectify_nlp.options import LabelsArgument, ModelOption
+from rectify_nlp.options import LabelsArgument, ModelOption, TaxonomyOption
 from rectify_nlp.resources import resource
 from rectify_nlp.taxonomy import Taxonomy, load_examples
 from rectify_nlp.types import Example
@@ -17,10 +17,10 @@ from rectify_nlp.types import Example
 
 def train(
     labels: LabelsArgument = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER")] = Path(
         "models/default"
     ),
-    taxonomy: Annotated[Path | None, typer.Option(help="taxonomy.toml to use instead.")] = None,
+    taxonomy: TaxonomyOption = None,
 ) -> None:
     """Learn a model from labelled segments (those that come with the package by default)."""
     from rectify_nlp.cards import model_card
@@ -36,12 +36,9 @@ def train(
 def evaluate(
     labels: LabelsArgument = None,
     model: ModelOption = None,
-    taxonomy: Annotated[Path | None, typer.Option(help="taxonomy.toml to use instead.")] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option("--report", help="Folder for evaluation.md and evaluation.html."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON.")] = False,
+    taxonomy: TaxonomyOption = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="FOLDER")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Judge the training on notices left out, or (--model) a finished model on given labels."""
     from rectify_nlp.cards import result_lines
@@ -67,8 +64,8 @@ def evaluate(
 
 
 def inspect(
-    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help="Model folder.")] = None,
-    terms: Annotated[int, typer.Option(min=0, help="Strongest terms to show for each label.")] = 12,
+    model: Annotated[Path | None, typer.Argument(metavar="MODEL")] = None,
+    terms: Annotated[int, typer.Option("--terms", min=0, metavar="N")] = 12,
 ) -> None:
     """Verify a model and show its card and the strongest terms of each label."""
     from rectify_nlp.cards import model_lines

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share."""
+"""Options and arguments that several commands share; help.toml says what they mean."""
 
 from __future__ import annotations
 
@@ -9,24 +9,15 @@ import typer
 
 from rectify_nlp.types import Limits
 
-ModelOption = Annotated[
-    Path | None, typer.Option("--model", "-m", help="Model folder; the built-in one by default.")
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings on stderr.")]
 LIMITS = Limits()
-SizeOption = Annotated[
-    float, typer.Option("--max-size", min=0.001, help="Largest document to read, in MB.")
-]
-MemoryOption = Annotated[
-    float, typer.Option("--max-memory", min=64, help="What parsing one document may take, in MB.")
-]
-SecondsOption = Annotated[
-    int, typer.Option("--max-seconds", min=1, help="How long parsing one document may take.")
-]
-LabelsArgument = Annotated[
-    list[Path] | None,
-    typer.Argument(help="Labelled segments, *.jsonl or *.csv, or folders of them."),
-]
+
+ModelOption = Annotated[Path | None, typer.Option("--model", "-m", metavar="FOLDER")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q")]
+SizeOption = Annotated[float, typer.Option("--max-size", min=0.001, metavar="MB")]
+MemoryOption = Annotated[float, typer.Option("--max-memory", min=64, metavar="MB")]
+SecondsOption = Annotated[int, typer.Option("--max-seconds", min=1, metavar="SECONDS")]
+TaxonomyOption = Annotated[Path | None, typer.Option("--taxonomy", metavar="FILE")]
+LabelsArgument = Annotated[list[Path] | None, typer.Argument(metavar="LABELS...")]
 
 
 def limits_of(size: float, memory: float, seconds: int) -> Limits:
