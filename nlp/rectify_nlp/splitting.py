@@ -253,7 +253,7 @@ class _Splitter:
         while end > start and self.folded[end - 1].isspace():
             end -= 1
         low, high = self._fold.place(start), self._fold.end_place(end)
-        return Passage(text=self.text[low : max(low, high)], start=low)
+        return Passage(text=self.text[low : max(low, high)].rstrip(), start=low)
 
     # -- warnings --------------------------------------------------------------------
 
