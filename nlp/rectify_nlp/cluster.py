@@ -97,7 +97,7 @@ def run(
     except (PySparkException, Py4JError) as error:
         what = told(error)
         if "No module named 'rectify_nlp'" in what:
-            what = f"an executor lacks the package; install rectify-nlp=={__version__} there"
+            what = f"an executor lacks it: pip install 'rectify-nlp[spark]=={__version__}' there"
         kind = ModelError if "ModelError" in what else OutputError
         raise kind(f"{out}: Spark gave up and kept nothing: {what}") from error
     return totals
