@@ -1,11 +1,13 @@
 """Speed, as ratios against references measured in the same run.
 
-    python scripts/bench.py [notice] [segments] [documents] [growth] [--runs N]
+    python scripts/bench.py [notice] [segments] [documents] [growth] [spark] [--runs N]
 
 notice      one notice of 40 issues, whole process
 segments    category and status of ready-cut segments, one core, model loaded
 documents   splitting text, and reading and splitting web pages, one core
 growth      files of 1,000, 10,000 and 100,000 segments, whole process
+spark       a million segments (--rows) on Spark local[2] and by two jobs without it; only if
+            asked for, needs the extra `spark` and Java
 
 What is compared runs alternately; the figures are medians and their ratios. The
 reference is what one would write first: jieba, TfidfVectorizer and LogisticRegression
@@ -16,6 +18,7 @@ already cut into words.
 
 import argparse
 import gc
+import itertools
 import json
 import os
 import resource
@@ -34,6 +37,7 @@ NOTICE = ROOT / "seeds" / "linyi-transport-2023.txt"
 PREDICT = [sys.executable, "-m", "rectify_nlp", "predict", "-f", "jsonl"]
 SEGMENTS = 2000
 GROWTH = (1_000, 10_000, 100_000)
+ROWS = 1_000_000
 
 # A module of its own, for jieba.lcut itself cannot be pickled (it holds a lock).
 OBVIOUS_CUT = "import jieba\n\n\ndef cut(text):\n    return jieba.lcut(text)\n"
@@ -204,18 +208,10 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def growth(runs: int, folder: Path) -> None:
-    from rectify_nlp import Taxonomy, load_examples
-
-    rows = [
-        json.dumps(
-            {"problem": e.problem, "measures": e.measures, "path": e.path}, ensure_ascii=False
-        )
-        for e in load_examples([ROOT / "labels"], Taxonomy.load())
-    ]
     print(f"files of segments, whole process, medians of {runs} runs")
     for size in GROWTH:
         path = folder / f"{size}.jsonl"
-        path.write_text("".join(rows[i % len(rows)] + "\n" for i in range(size)), encoding="utf-8")
+        write_segments(path, size)
         taken = alternately(runs, {"": partial(process, [*PREDICT, str(path)])})[""]
         wall, cpu = (statistics.median(column) for column in zip(*taken, strict=True))
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
@@ -225,13 +221,62 @@ def growth(runs: int, folder: Path) -> None:
         )
 
 
+def write_segments(path: Path, size: int) -> None:
+    """The labelled segments, over and over."""
+    from rectify_nlp import Taxonomy, load_examples
+
+    rows = [
+        json.dumps(
+            {"problem": e.problem, "measures": e.measures, "path": e.path}, ensure_ascii=False
+        )
+        for e in load_examples([ROOT / "labels"], Taxonomy.load())
+    ]
+    with path.open("w", encoding="utf-8") as table:
+        table.writelines(rows[i % len(rows)] + "\n" for i in range(size))
+
+
+def spark(runs: int, folder: Path, rows: int) -> None:
+    """Both engines write Parquet; Spark is started, and has run once, before the clock is."""
+    from rectify_nlp import Model, cluster
+    from rectify_nlp.inputs import Inputs
+    from rectify_nlp.jobs import run as run_here
+    from rectify_nlp.jobs import settings_for
+    from rectify_nlp.spark import session
+
+    model, table, few = Model.load(), folder / "rows.jsonl", folder / "few.jsonl"
+    write_segments(table, rows)
+    write_segments(few, SEGMENTS)
+    outputs = (folder / f"out-{number}" for number in itertools.count())
+
+    def here(source: Path) -> float:
+        inputs, start = Inputs([str(source)]), time.perf_counter()
+        run_here(inputs, settings_for(inputs, form="parquet"), next(outputs), jobs=2)
+        return time.perf_counter() - start
+
+    with session("local[2]") as there:
+
+        def on_spark(source: Path) -> float:
+            start = time.perf_counter()
+            cluster.run(there, Inputs([str(source)]), str(next(outputs)), model=model)
+            return time.perf_counter() - start
+
+        on_spark(few)
+        taken = [(on_spark(table), here(table)) for _ in range(runs)]
+    for one, other in taken:
+        print(
+            f"{rows} segments: Spark local[2] {one:.0f} s, without it two jobs {other:.0f} s,"
+            f" ratio {one / other:.2f}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "what", nargs="*", help="notice, segments, documents, growth; all by default"
+        "what", nargs="*", help="notice, segments, documents, growth (all by default), spark"
     )
+    parser.add_argument("--rows", type=int, default=ROWS, help="of the table for Spark")
     parser.add_argument("--runs", type=int, default=9)
     wanted = parser.parse_args()
     what = wanted.what or ["notice", "segments", "documents", "growth"]
@@ -245,6 +290,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "compileall", "-q", str(ROOT / "nlp")], check=True)
         if "growth" in what:  # first: its peak is that of the largest process so far
             growth(max(1, wanted.runs // 4), folder)
+        if "spark" in what:
+            spark(max(1, wanted.runs // 4), folder, wanted.rows)
         if "documents" in what:
             documents(wanted.runs)
         if set(what) & {"notice", "segments"}:

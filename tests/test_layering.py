@@ -21,13 +21,13 @@ ORDER = (
     "lexicon", "features", "evaluation", "classifier", "model", "doubt", "rows", "training", "trials", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
-    "charts", "scorecard", "labelling", "spark", "web",
+    "charts", "scorecard", "labelling", "spark", "executors", "cluster", "web",
     "console", "manual", "options", "cli_predict", "cli_batch", "cli_train", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.
 HEAVY = {
     "sklearn", "scipy", "joblib", "threadpoolctl", "jieba", "rich", "pyarrow", "docx",
-    "pdfplumber", "lxml", "fastapi", "pyspark", "xlsxwriter", "jinja2", "markupsafe",
+    "pdfplumber", "lxml", "fastapi", "pyspark", "xlsxwriter", "jinja2", "markupsafe", "py4j", "pandas",
 }
 # fmt: on
 MODULES = sorted(p.stem for p in PACKAGE.glob("*.py") if not p.stem.startswith("__"))

@@ -47,7 +47,7 @@ def score_arrow(batch: pa.RecordBatch, model: Model | None = None) -> pa.RecordB
             (record,) = records(result, explain=False)
             # A place in the batch would tell no one anything.
             found.append({name: v for name, v in record.items() if name != "source"})
-    scored = _batch(found, schema)
+    scored = row_batch(found, schema)
     return arrow.RecordBatch.from_arrays(
         [*(batch.column(name) for name in kept), *scored.columns],
         schema=arrow.schema([*(batch.schema.field(name) for name in kept), *schema]),
@@ -61,7 +61,7 @@ def score_schema(model: Model | None = None) -> pa.Schema:
     `p.status.<label>`; so the schema is constant for a model.
     """
     names = [*csv_columns(model or _default_model())]
-    return _schema([n for n in names if n not in _GIVEN and n != "evidence"])
+    return row_schema([n for n in names if n not in _GIVEN and n != "evidence"])
 
 
 @cache
@@ -81,7 +81,7 @@ def require_pyarrow() -> Any:
 # -- rows to tables ----------------------------------------------------------------------
 
 
-def _schema(columns: Iterable[str]) -> pa.Schema:
+def row_schema(columns: Iterable[str]) -> pa.Schema:
     """The schema of a flattened row; a column that was given with a segment is a text."""
     arrow = require_pyarrow()
     texts = arrow.list_(arrow.string())
@@ -105,7 +105,8 @@ def _schema(columns: Iterable[str]) -> pa.Schema:
     )
 
 
-def _batch(found: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+def row_batch(found: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+    """Rows as a batch of this schema; what they have besides is left out."""
     arrow = require_pyarrow()
     flat = [flattened(record) for record in found]
     arrays = [
@@ -117,18 +118,20 @@ def _batch(found: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.RecordBa
 
 def _fitting(value: Any, kind: Any) -> Any:
     """`value` as its column wants it: what was given with a segment may be anything."""
-    if kind == "string" and value is not None:
-        if not isinstance(value, str):
-            import json
+    if kind == "string" and value is not None and not isinstance(value, str):
+        import json
 
-            value = json.dumps(value, ensure_ascii=False)
-        return _clean(value)
-    return [_clean(item) for item in value] if isinstance(value, list) else value
+        value = json.dumps(value, ensure_ascii=False)
+    return _clean(value)
 
 
-def _clean(text: str) -> str:
-    """`text` without lone surrogates, which Arrow cannot hold."""
-    return text.encode("utf-8", "replace").decode()
+def _clean(value: Any) -> Any:
+    """`value`, its texts without lone surrogates, which Arrow cannot hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return {n: _clean(v) for n, v in value.items()} if isinstance(value, dict) else value
 
 
 def parquet(found: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
@@ -137,7 +140,7 @@ def parquet(found: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes
     import pyarrow.parquet
 
     out = io.BytesIO()
-    table = arrow.Table.from_batches([_batch(found, _schema(columns))])
+    table = arrow.Table.from_batches([row_batch(found, row_schema(columns))])
     pyarrow.parquet.write_table(table, out, compression="zstd")
     return out.getvalue()
 
@@ -166,21 +169,22 @@ def parquet_slices(name: str, rows: int) -> Iterator[tuple[bytes, int, float]]:
 
 
 def arrow_rows(data: bytes, shift: int, text_column: str | None) -> list[Row]:
-    """Rows of an Arrow stream, numbered from `shift` + 1, in types that JSON knows.
-
-    Only `text_column` may keep bytes: they are a document.
-    """
+    """Rows of an Arrow stream, numbered from `shift` + 1; their values as `plain_rows` has them."""
     arrow = require_pyarrow()
     with arrow.ipc.open_stream(data) as stream:
-        table = stream.read_all()
+        return list(enumerate(plain_rows(stream.read_all(), text_column), shift + 1))
+
+
+def plain_rows(table: pa.Table, text_column: str | None) -> list[dict[str, Any]]:
+    """Rows in types that JSON knows. Only `text_column` may keep bytes: they are a document."""
+    arrow = require_pyarrow()
     for at, field in enumerate(table.schema):
         # Python knows no nanoseconds and no year beyond 9999.
         if arrow.types.is_temporal(field.type):
             table = table.set_column(at, field.name, table.column(at).cast(arrow.string()))
-    found = table.to_pylist()
     return [
-        (shift + number, {n: v if n == text_column else _plain(v) for n, v in row.items()})
-        for number, row in enumerate(found, 1)
+        {n: v if n == text_column else _plain(v) for n, v in row.items()}
+        for row in table.to_pylist()
     ]
 
 

@@ -177,6 +177,12 @@ def judged_document(name: str, model: Model, *, explain: bool = False) -> Result
         return _failure(error)
 
 
+def fault(source: str, error: Exception) -> Failure:
+    """What a fault of ours comes to: it must cost one document only."""
+    message = " ".join(str(error).split())
+    return Failure(source=source, error=type(error).__name__, message=message)
+
+
 def row_source(row: Row, table: Table) -> str:
     """What a row is called in the output, where it could not be judged."""
     if isinstance(row, Failure):

@@ -25,10 +25,18 @@ class Form(StrEnum):
     PARQUET = "parquet"
 
 
+class Engine(StrEnum):
+    """What a batch runs on."""
+
+    LOCAL = "local"
+    SPARK = "spark"
+
+
 def batch(
+    context: typer.Context,
     *,
     sources: Annotated[list[str] | None, typer.Argument(metavar="INPUT...")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FOLDER")],
     from_file: Annotated[str | None, typer.Option("--from-file", metavar="FILE")] = None,
     form: Annotated[Form, typer.Option("--format", "-f", metavar="FORMAT")] = Form.JSONL,
     text_column: Annotated[str | None, typer.Option("--text-column", metavar="NAME")] = None,
@@ -38,29 +46,40 @@ def batch(
     timeout: Annotated[
         float, typer.Option("--timeout-per-doc", min=0.1, metavar="SECONDS")
     ] = 120.0,
+    engine: Annotated[Engine, typer.Option("--engine", metavar="ENGINE")] = Engine.LOCAL,
+    master: Annotated[str | None, typer.Option("--master", metavar="URL")] = None,
     model: ModelOption = None,
     explain: Annotated[bool, typer.Option("--explain")] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Judge any number of notices or segments: in parallel, part by part, resumable."""
-    from rectify_nlp.inputs import Inputs, listing
+    from rectify_nlp.cluster import run_on
+    from rectify_nlp.inputs import Inputs, is_uri, listing
     from rectify_nlp.jobs import default_jobs, run, settings_for, stream
 
-    streamed = str(output) == "-"
+    streamed = output == "-"
     _check_batch(sources or [], from_file, form, streamed=streamed, resume=resume)
+    _check_engine(context, engine, master, streamed=streamed)
     listed = listing(from_file) if from_file else None
     inputs = Inputs(
         sources or [], listed=listed, text_column=text_column, id_column=id_column,
-        without=None if streamed else output,
+        without=None if streamed or is_uri(output) else Path(output),
     )  # fmt: skip
+    if engine == Engine.SPARK:
+        options: dict[str, Any] = {"model": model, "explain": explain}
+        with _Progress(quiet=quiet, interrupted="nothing was kept") as status:
+            status.totals = run_on(inputs, output, master, progress=status.shown, **options)
+        return
     settings = settings_for(inputs, model=model, form=form.value, explain=explain)
     limits: dict[str, Any] = {"jobs": jobs or default_jobs(), "timeout": timeout}
-    with _Progress(quiet=quiet) as status:
+    resumable = "what is done stays, --resume goes on from there"
+    with _Progress(quiet=quiet, interrupted=resumable) as status:
         if streamed:
             with Writer(None) as write:
                 status.totals = stream(inputs, settings, write, **limits)
         else:
-            status.totals = run(inputs, settings, output, resume=resume, tell=status.tell, **limits)
+            limits |= {"resume": resume, "tell": status.tell}
+            status.totals = run(inputs, settings, Path(output), **limits)
 
 
 def _check_batch(
@@ -80,12 +99,34 @@ def _check_batch(
             raise typer.BadParameter(what)
 
 
+def _check_engine(
+    context: typer.Context, engine: Engine, master: str | None, *, streamed: bool
+) -> None:
+    if engine == Engine.LOCAL:
+        if master is not None:
+            raise typer.BadParameter("--master goes with --engine spark")
+        return
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, by in sources.items() if by is not None and by.name == "COMMANDLINE"]
+    wrong = {
+        "Spark writes parquet": "form" in given and context.params["form"] != Form.PARQUET,
+        "Spark writes a folder, not a stream": streamed,
+        "--resume: a run on Spark is whole or not at all; run it again": "resume" in given,
+        "--jobs: how many work is the master's matter, as in local[4]": "jobs" in given,
+        "--timeout-per-doc: Spark does not watch single documents": "timeout" in given,
+    }
+    for what, is_so in wrong.items():
+        if is_so:
+            raise typer.BadParameter(what)
+
+
 class _Progress:
     """Progress on a terminal, and at the end what came of a run: a line and the exit status."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, interrupted: str) -> None:
         self.totals: Totals | None = None
         self.quiet = quiet
+        self.interrupted = interrupted
         self.shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
 
     def __enter__(self) -> _Progress:
@@ -98,7 +139,7 @@ class _Progress:
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         self.tell("")
         if kind is KeyboardInterrupt:
-            say("interrupted; what is done stays, --resume goes on from there")
+            say(f"interrupted; {self.interrupted}")
             raise typer.Exit(130) from None
         totals = self.totals
         if totals is None:

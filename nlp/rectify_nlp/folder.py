@@ -25,7 +25,7 @@ from rectify_nlp.workers import Part
 
 # Raise this when a file of the folder changes its meaning; no other number is resumed.
 FORMAT = 1
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 _JOURNAL = ".journal.jsonl"
 _LOCK = ".lock"
 _UNFINISHED = ".writing"
@@ -64,12 +64,12 @@ class Folder:
 
     def manifest(self, *, resume: bool) -> dict[str, Any] | None:
         """The manifest of a run to be resumed, None for a new one."""
-        path = self.path / _MANIFEST
+        path = self.path / MANIFEST
         if not path.exists():
             strange = [p.name for p in self.path.iterdir() if not _ours(p.name)]
             if strange:
                 raise OutputError(
-                    f"{self.path}: holds {min(strange)} and no {_MANIFEST}; choose an empty folder"
+                    f"{self.path}: holds {min(strange)} and no {MANIFEST}; choose an empty folder"
                 )
             return None
         if not resume:
@@ -89,7 +89,7 @@ class Folder:
         """Start, or find out which parts of the run `before` are there."""
         with self._writing():
             if before is None:
-                self._put(_MANIFEST, _json({"format": FORMAT, "complete": False, "run": described}))
+                self._put(MANIFEST, _json({"format": FORMAT, "complete": False, "run": described}))
             else:
                 for name, value in described.items():
                     if before["run"].get(name) != value:
@@ -144,7 +144,7 @@ class Folder:
             "parts": [self.parts[index] for index in sorted(self.parts)],
         }
         with self._writing():
-            self._put(_MANIFEST, _json(manifest))
+            self._put(MANIFEST, _json(manifest))
             (self.path / _JOURNAL).unlink()
 
     def _put(self, name: str, content: bytes) -> None:

@@ -118,7 +118,7 @@ class Inputs:
                         yield _FROM_FILE, name
 
     def _expanded(self, source: str) -> Iterator[str | Failure]:
-        if source == STDIN:
+        if source == STDIN or is_uri(source):
             yield source
         elif "\0" in source:
             yield failed(source.replace("\0", "\ufffd"), "holds a NUL; give one name a line")
@@ -210,6 +210,11 @@ def kind_of(name: str) -> str:
     """The suffix that says what kind of table a file is; "" for a notice."""
     suffix = Path(name).suffix.lower()
     return ".jsonl" if name == STDIN else suffix if suffix in TABLES else ""
+
+
+def is_uri(name: str) -> bool:
+    """Whether a name is of another file system: hdfs://..., s3a://..."""
+    return "://" in name
 
 
 def failed(source: str, what: str) -> Failure:

@@ -24,6 +24,7 @@ from rectify_nlp.arrow import arrow_rows, parquet
 from rectify_nlp.batch import (
     Row,
     Table,
+    fault,
     judged_document,
     judged_notice,
     judged_rows,
@@ -180,12 +181,8 @@ def _judged(task: Task, settings: Settings, model: Model, say: Any) -> Iterator[
             say((item, 1))
             try:
                 yield group.one(position)
-            except Exception as error:  # a fault of ours must cost one document only
-                yield Failure(
-                    source=group.source(position),
-                    error=type(error).__name__,
-                    message=" ".join(str(error).split()),
-                )
+            except Exception as error:
+                yield fault(group.source(position), error)
         number += size
 
 
