@@ -50,6 +50,7 @@ class Form(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     PARQUET = "parquet"
+    XLSX = "xlsx"
 
 
 ModelOption = Annotated[
@@ -176,7 +177,10 @@ def batch(
         ),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the parts, or - for JSON lines.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="Folder for the parts or the ledger, or - for JSON lines."
+        ),
     ],
     from_file: Annotated[
         str | None, typer.Option("--from-file", help="List of inputs, one a line; - reads stdin.")
@@ -201,6 +205,9 @@ def batch(
     model: ModelOption = None,
     explain: Annotated[bool, typer.Option("--explain", help="Add the words that decided.")] = False,
     quiet: QuietOption = False,
+    max_size: SizeOption = _LIMITS.input_bytes / 1e6,
+    max_memory: MemoryOption = _LIMITS.memory_bytes / 1e6,
+    max_seconds: SecondsOption = int(_LIMITS.wall_seconds),
 ) -> None:
     """Judge any number of notices or segments: in parallel, part by part, resumable."""
     from rectify_nlp.inputs import Inputs, listing
@@ -213,7 +220,10 @@ def batch(
         sources or [], listed=listed, text_column=text_column, id_column=id_column,
         without=None if streamed else output,
     )  # fmt: skip
-    settings = settings_for(inputs, model=model, form=form.value, explain=explain)
+    settings = settings_for(
+        inputs, model=model, form=form.value, explain=explain,
+        limits=_limits(max_size, max_memory, max_seconds),
+    )  # fmt: skip
     limits: dict[str, Any] = {"jobs": jobs or default_jobs(), "timeout": timeout}
     with _Status(quiet=quiet) as status:
         if streamed:
@@ -333,7 +343,7 @@ def _check_batch(
         "standard input can be read only once": standard_input > 1,
         "- goes with -o - only: a run into a folder reads its input twice": "-" in sources
         and not streamed,
-        "-o - writes JSON lines; csv and parquet need a folder": streamed and form != Form.JSONL,
+        "-o - writes JSON lines; other formats need a folder": streamed and form != Form.JSONL,
         "-o - cannot be resumed; give a folder": streamed and resume,
     }
     for what, is_so in wrong.items():
