@@ -6,6 +6,7 @@ pyarrow is an extra; it is imported where it is needed.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -119,6 +120,8 @@ def _batch(
 
 def _fitting(value: Any, kind: Any) -> Any:
     """`value` as its column wants it: what was given with a segment may be anything."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if kind == "string" and value is not None:
         return _clean(value if isinstance(value, str) else to_json(value))
     return [_clean(item) for item in value] if isinstance(value, list) else value
@@ -153,6 +156,7 @@ def parquet_slices(name: str, rows: int) -> Iterator[tuple[bytes, int, float]]:
     """The table as Arrow streams of at most so many rows: bytes, rows, share of the table."""
     arrow = require_pyarrow()
     with _opened(name) as file:
+        once(_schema_of(file, name).names, name)
         try:
             for batch in file.iter_batches(batch_size=rows):
                 out = io.BytesIO()
@@ -189,15 +193,19 @@ def arrow_rows(
 
 
 def _textual(kind: Any) -> Any:
-    """The type with texts in place of dates and times, however deep."""
+    """The type with texts in place of dates and times, counts in place of durations, at any depth."""
     arrow = require_pyarrow()
     types = arrow.types
+    if types.is_duration(kind):
+        return arrow.int64()
     if types.is_temporal(kind):
         return arrow.string()
     if types.is_dictionary(kind):
         return _textual(kind.value_type) if types.is_temporal(kind.value_type) else kind
     if types.is_list(kind) or types.is_large_list(kind):
         return arrow.list_(_textual(kind.value_type))
+    if types.is_map(kind):
+        return arrow.map_(_textual(kind.key_type), _textual(kind.item_type))
     if types.is_struct(kind):
         return arrow.struct([(field.name, _textual(field.type)) for field in kind])
     return kind
@@ -208,6 +216,15 @@ def _schema_of(file: Any, name: str) -> Any:
         return file.schema_arrow
     except (require_pyarrow().ArrowException, OSError, UnicodeDecodeError) as error:
         raise ReadError(name, f"is damaged ({_one_line(error)})") from error
+
+
+def once(columns: Sequence[str], name: str) -> None:
+    """ReadError where a column of the table `name` is there twice: one would hide the other."""
+    seen: set[str] = set()
+    for column in columns:
+        if column in seen:
+            raise ReadError(name, f"has two columns {column}; rename one")
+        seen.add(column)
 
 
 def _opened(name: str) -> Any:

@@ -22,6 +22,7 @@ from rectify_nlp.types import Failure, Issue, Limits, Notice, Report, Result, Se
 CHUNK = 256
 # What stands in place of a line that no memory would hold.
 TOO_LONG = "\0"
+_TOO_LONG = "a line too long to be a row"
 
 
 def results(
@@ -115,13 +116,15 @@ def table_rows(text: str, table: str, kind: str, shift: int = 0) -> Iterator[Row
     for line, row in rows:
         if isinstance(row, LabelsError):
             yield Failure(source=f"{table}:{line + shift}", error="LabelsError", message=row.what)
+        elif kind == ".csv" and TOO_LONG in row.values():
+            yield Failure(source=f"{table}:{line + shift}", error="LabelsError", message=_TOO_LONG)
         else:
             yield line + shift, row
 
 
 def _json_row(record: str, table: str, line: int) -> dict[str, Any] | LabelsError:
     if record == TOO_LONG:
-        return LabelsError(table, line, "a line too long to be a row")
+        return LabelsError(table, line, _TOO_LONG)
     try:
         return json_row(record, table, line)
     except LabelsError as error:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rectify_nlp.arrow import parquet_slices
+from rectify_nlp.arrow import once, parquet_slices
 from rectify_nlp.batch import CHUNK
 from rectify_nlp.errors import ReadError
 from rectify_nlp.inputs import PARQUET, Inputs, failed, kind_of, opened, text_of
@@ -113,6 +113,7 @@ def _text_slices(
 ) -> Iterator[_Weighed]:
     """Slices of records given as they stand and with their number of lines, a header first."""
     header = next(records, (b"", 0))[0] if kind == ".csv" else b""
+    once(next(csv.reader(text_of(header).splitlines(keepends=True)), []), name)
     shift = 0
     taken: list[bytes] = []
     cost = lines = 0
