@@ -1,11 +1,12 @@
 """Speed, as ratios against references measured in the same run.
 
-    python scripts/bench.py [notice] [segments] [documents] [growth] [--runs N]
+    python scripts/bench.py [notice] [segments] [documents] [growth] [jobs] [--runs N]
 
 notice      one notice of 40 issues, whole process
 segments    category and status of ready-cut segments, one core, model loaded
 documents   splitting text, and reading and splitting web pages, one core
-growth      files of 1,000, 10,000 and 100,000 segments, whole process
+growth      `batch` over 1,000 to a million segments, to JSON lines and to Parquet, two jobs
+jobs        `batch` over 100,000 segments with one job and with two
 
 What is compared runs alternately; the figures are medians and their ratios. The
 reference is what one would write first: jieba, TfidfVectorizer and LogisticRegression
@@ -19,12 +20,14 @@ import gc
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -33,7 +36,9 @@ ROOT = Path(__file__).parent.parent
 NOTICE = ROOT / "seeds" / "linyi-transport-2023.txt"
 PREDICT = [sys.executable, "-m", "rectify_nlp", "predict", "-f", "jsonl"]
 SEGMENTS = 2000
-GROWTH = (1_000, 10_000, 100_000)
+GROWTH = (1_000, 10_000, 100_000, 1_000_000)
+JOBS_SEGMENTS = 100_000
+BATCH = [sys.executable, "-m", "rectify_nlp", "batch", "--id-column", "id", "--quiet"]
 
 # A module of its own, for jieba.lcut itself cannot be pickled (it holds a lock).
 OBVIOUS_CUT = "import jieba\n\n\ndef cut(text):\n    return jieba.lcut(text)\n"
@@ -203,26 +208,117 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def growth(runs: int, folder: Path) -> None:
+@dataclass
+class Tree:
+    """What a process and those it started took: seconds, processor seconds, memory in MB.
+
+    `own` are the processor seconds of the process alone, `peak` the most that all of them
+    held at a time: their PSS, looked at five times a second (Linux).
+    """
+
+    wall: float
+    cpu: float
+    own: float
+    peak: float
+
+
+def tree(command: list[str]) -> Tree:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    own = peak = 0.0
+    while running.poll() is None:
+        own = processor_seconds(running.pid) or own
+        peak = max(peak, sum(map(megabytes, [running.pid, *offspring(running.pid)])))
+        time.sleep(0.2)
+    wall = time.perf_counter() - start
+    if running.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit status {running.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Tree(wall=wall, cpu=cpu, own=own, peak=peak)
+
+
+def offspring(pid: int) -> list[int]:
+    """Processes that a process started, and those that they started."""
+    try:
+        started = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [one for child in map(int, started) for one in (child, *offspring(child))]
+
+
+def processor_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def megabytes(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3
+    except OSError:
+        return 0
+
+
+def table(folder: Path, size: int) -> Path:
+    """So many segments with an id each: those of labels/, over and over."""
     from rectify_nlp import Taxonomy, load_examples
 
-    rows = [
-        json.dumps(
-            {"problem": e.problem, "measures": e.measures, "path": e.path}, ensure_ascii=False
-        )
+    given = [
+        {"problem": e.problem, "measures": e.measures, "path": e.path}
         for e in load_examples([ROOT / "labels"], Taxonomy.load())
     ]
-    print(f"files of segments, whole process, medians of {runs} runs")
+    path = folder / f"{size}.jsonl"
+    with path.open("w", encoding="utf-8") as lines:
+        for number in range(size):
+            row = {"id": f"s{number:07d}", **given[number % len(given)]}
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return path
+
+
+def growth(folder: Path) -> None:
+    print("batch over segments, two jobs, one run each: whole process tree")
     for size in GROWTH:
-        path = folder / f"{size}.jsonl"
-        path.write_text("".join(rows[i % len(rows)] + "\n" for i in range(size)), encoding="utf-8")
-        taken = alternately(runs, {"": partial(process, [*PREDICT, str(path)])})[""]
-        wall, cpu = (statistics.median(column) for column in zip(*taken, strict=True))
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
-        print(
-            f"  {size:7d} segments {wall:7.1f} s wall {cpu:7.1f} s cpu"
-            f" {cpu / size * 1e6:6.0f} us each, peak {peak:.0f} MB"
+        path = table(folder, size)
+        for form in ("jsonl", "parquet"):
+            out = folder / "out"
+            took = tree([*BATCH, str(path), "-o", str(out), "-j", "2", "-f", form])
+            shutil.rmtree(out)
+            print(
+                f"  {size:9,d} to {form:7s} {took.wall:7.1f} s wall {took.cpu:7.1f} s cpu"
+                f" {took.cpu / size * 1e6:6.0f} us each, peak {took.peak:.0f} MB",
+                flush=True,
+            )
+        path.unlink()
+
+
+def jobs(runs: int, folder: Path) -> None:
+    path = table(folder, JOBS_SEGMENTS)
+
+    def run(count: int) -> Tree:
+        out = folder / "out"
+        took = tree([*BATCH, str(path), "-o", str(out), "-j", str(count)])
+        shutil.rmtree(out)
+        return took
+
+    found = alternately(runs, {str(count): partial(run, count) for count in (1, 2)})
+    one, two = found["1"], found["2"]
+    print(f"batch over {JOBS_SEGMENTS:,} segments, medians of {runs} alternating runs")
+    for name, took in (("one job", one), ("two jobs", two)):
+        wall, cpu, own = (
+            statistics.median(getattr(t, of) for t in took) for of in ("wall", "cpu", "own")
         )
+        print(f"  {name:9s} {wall:7.1f} s wall {cpu:7.1f} s cpu, of which {own:.2f} s the parent's")
+    ratio = statistics.median(a.wall / b.wall for a, b in zip(one, two, strict=True))
+    # With a processor for each worker, the parent shares them with the workers.
+    start = statistics.median(t.own for t in two)
+    work = statistics.median(t.cpu for t in two)
+    print(f"  two are {ratio:.2f} times as fast; the parent takes {start / work:.1%} of all work")
+    path.unlink()
 
 
 def main() -> None:
@@ -230,11 +326,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "what", nargs="*", help="notice, segments, documents, growth; all by default"
+        "what",
+        nargs="*",
+        help="notice, segments, documents, growth, jobs; the first three by default",
     )
     parser.add_argument("--runs", type=int, default=9)
     wanted = parser.parse_args()
-    what = wanted.what or ["notice", "segments", "documents", "growth"]
+    what = wanted.what or ["notice", "segments", "documents"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         obvious = str(folder / "obvious.joblib")
@@ -243,8 +341,10 @@ def main() -> None:
         sys.path.insert(0, name)
         # As they are once installed, also where Python may not write beside the sources.
         subprocess.run([sys.executable, "-m", "compileall", "-q", str(ROOT / "nlp")], check=True)
-        if "growth" in what:  # first: its peak is that of the largest process so far
-            growth(max(1, wanted.runs // 4), folder)
+        if "growth" in what:
+            growth(folder)
+        if "jobs" in what:
+            jobs(max(1, wanted.runs // 3), folder)
         if "documents" in what:
             documents(wanted.runs)
         if set(what) & {"notice", "segments"}:
