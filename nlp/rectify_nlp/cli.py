@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
@@ -214,7 +215,7 @@ def batch(
     from rectify_nlp.jobs import default_jobs, run, settings_for, stream
 
     streamed = str(output) == "-"
-    _check_batch(sources or [], from_file, form, streamed=streamed, resume=resume)
+    _check_batch(sources or [], from_file, form, output, streamed=streamed, resume=resume)
     listed = listing(from_file) if from_file else None
     inputs = Inputs(
         sources or [], listed=listed, text_column=text_column, id_column=id_column,
@@ -225,7 +226,7 @@ def batch(
         limits=_limits(max_size, max_memory, max_seconds),
     )  # fmt: skip
     limits: dict[str, Any] = {"jobs": jobs or default_jobs(), "timeout": timeout}
-    with _Status(quiet=quiet) as status:
+    with _Status(quiet=quiet, kept=not streamed) as status:
         if streamed:
             with _Writer(None) as write:
                 status.totals = stream(inputs, settings, write, **limits)
@@ -335,7 +336,13 @@ def _labelled(labels: list[Path] | None, taxonomy: Path | None) -> tuple[list[Ex
 
 
 def _check_batch(
-    sources: Sequence[str], from_file: str | None, form: Form, *, streamed: bool, resume: bool
+    sources: Sequence[str],
+    from_file: str | None,
+    form: Form,
+    output: Path,
+    *,
+    streamed: bool,
+    resume: bool,
 ) -> None:
     standard_input = [*sources, from_file].count("-")
     wrong = {
@@ -345,21 +352,33 @@ def _check_batch(
         and not streamed,
         "-o - writes JSON lines; other formats need a folder": streamed and form != Form.JSONL,
         "-o - cannot be resumed; give a folder": streamed and resume,
+        "-o names a folder; the ledger in it is called ledger.xlsx": output.suffix == ".xlsx",
     }
     for what, is_so in wrong.items():
         if is_so:
             raise typer.BadParameter(what)
 
 
+class _Terminated(BaseException):
+    """Somebody asked the process to end."""
+
+
+def _terminated(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+    raise _Terminated
+
+
 class _Status:
     """Progress on a terminal, and at the end what came of a run: a line and the exit status."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, kept: bool) -> None:
         self.totals: Totals | None = None
-        self.quiet = quiet
+        self.quiet, self.kept = quiet, kept
         self.shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
 
     def __enter__(self) -> _Status:
+        # Asked to end, as by an interrupt from the keyboard: workers and lock go first.
+        signal.signal(signal.SIGTERM, _terminated)
         return self
 
     def tell(self, line: str) -> None:
@@ -368,9 +387,10 @@ class _Status:
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         self.tell("")
-        if kind is KeyboardInterrupt:
-            _say("interrupted; what is done stays, --resume goes on from there")
-            raise typer.Exit(130) from None
+        if kind in (KeyboardInterrupt, _Terminated):
+            kept = "; what is done stays, --resume goes on from there" if self.kept else ""
+            _say(f"interrupted{kept}")
+            raise typer.Exit(130 if kind is KeyboardInterrupt else 143) from None
         totals = self.totals
         if totals is None:
             return

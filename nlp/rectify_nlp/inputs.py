@@ -204,6 +204,8 @@ def listing(source: str) -> IO[str]:
         if source == STDIN or not given.seekable():
             laid_by = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
             shutil.copyfileobj(given, laid_by)
+            if source != STDIN:
+                given.close()
             given = laid_by
         return io.TextIOWrapper(given, encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
