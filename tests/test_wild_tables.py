@@ -32,7 +32,7 @@ from rectify_nlp import arrow
 plain = arrow.arrow_rows
 def arrow_rows(*args):
     rows = plain(*args)
-    if any("DIE" in row[1]["s"] for row in rows): os._exit(9)
+    if any("DIE" in row[1].get("s", "") for row in rows): os._exit(9)
     return rows
 arrow.arrow_rows = arrow_rows
 """
@@ -137,7 +137,8 @@ def broken_texts(path: Path, texts: list[bytes]) -> Path:
     pa = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     s = pa.array(texts, pa.binary()).view(pa.string())
-    parquet.write_table(pa.table({"problem": [PROBLEM] * len(texts), "s": s}), path)
+    ids = [f"r{number}" for number in range(len(texts))]
+    parquet.write_table(pa.table({"problem": [PROBLEM] * len(texts), "s": s, "id": ids}), path)
     return path
 
 
@@ -154,7 +155,17 @@ def test_a_row_that_ends_the_process_when_unpacked_costs_itself(tmp_path: Path) 
     broken_texts(tmp_path / "t.parquet", [b"ok", b"ok", b"DIE", b"ok"])
     (tmp_path / "sitecustomize.py").write_text(DEATH)
     done = subprocess.run(
-        [sys.executable, "-m", "rectify_nlp", "batch", "t.parquet", "-o", "out"],
+        [
+            sys.executable,
+            "-m",
+            "rectify_nlp",
+            "batch",
+            "t.parquet",
+            "-o",
+            "out",
+            "--id-column",
+            "id",
+        ],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         cwd=tmp_path,
         capture_output=True,
@@ -164,7 +175,7 @@ def test_a_row_that_ends_the_process_when_unpacked_costs_itself(tmp_path: Path) 
     rows = [json.loads(line) for line in (tmp_path / "out/part-00000.jsonl").read_text("utf-8").splitlines()]  # fmt: skip
     assert [row.get("s") for row in rows] == ["ok", "ok", None, "ok"]
     assert rows[2] == {
-        "source": "t.parquet:3",
+        "source": "r2",
         "error": "Crash: ended the process that judged it (status 9)",
     }
 

@@ -168,16 +168,23 @@ def parquet_slices(name: str, rows: int) -> Iterator[tuple[bytes, int, float]]:
 
 
 def arrow_rows(
-    data: bytes, shift: int, text_column: str | None, only: int | None = None
+    data: bytes,
+    shift: int,
+    text_column: str | None,
+    only: int | None = None,
+    columns: Sequence[str] | None = None,
 ) -> list[Row]:
     """Rows of an Arrow stream, numbered from `shift` + 1, in types that JSON knows.
 
     Only `text_column` may keep bytes: they are a document. `only` is the position of a single
-    row that is wanted, for a value may be such that its whole table cannot be unpacked.
+    row that is wanted, `columns` are those that are: a value may be such that its whole table
+    cannot be unpacked.
     """
     arrow = require_pyarrow()
     with arrow.ipc.open_stream(data) as stream:
         table = stream.read_all()
+    if columns is not None:
+        table = table.select(columns)
     if only is not None:
         table, shift = table.slice(only, 1), shift + only
     for at, field in enumerate(table.schema):

@@ -250,12 +250,16 @@ class _Group:
         return len(self.rows) if self.piece.rows is None else self.piece.rows
 
     def source(self, position: int) -> str:
-        if isinstance(self.piece, Slice):
-            try:
-                return row_source(self.row(position), self.table)
-            except Exception:  # the row cannot be unpacked
-                return f"{self.piece.table}:{self.piece.shift + position + 1}"
-        return self.piece.source if isinstance(self.piece, Failure) else self.piece
+        if not isinstance(self.piece, Slice):
+            return self.piece.source if isinstance(self.piece, Failure) else self.piece
+        if self.piece.rows is None:
+            return row_source(self.rows[position], self.table)
+        if self.table.id_column is not None:
+            # Its name alone, for the rest of the row may be what cannot be unpacked.
+            with contextlib.suppress(Exception):
+                (row,) = self._unpacked(self.piece, position, [self.table.id_column])
+                return row_source(row, self.table)
+        return f"{self.piece.table}:{self.piece.shift + position + 1}"
 
     def row(self, position: int) -> Row:
         if isinstance(self.piece, Slice) and self.piece.rows is not None:
@@ -263,8 +267,10 @@ class _Group:
             return self._unpacked(self.piece, position)[0]
         return self.rows[position]
 
-    def _unpacked(self, piece: Slice, only: int | None = None) -> list[Row]:
-        return arrow_rows(piece.data, piece.shift, self.table.text_column, only)
+    def _unpacked(
+        self, piece: Slice, only: int | None = None, columns: Sequence[str] | None = None
+    ) -> list[Row]:
+        return arrow_rows(piece.data, piece.shift, self.table.text_column, only, columns)
 
     def together(self) -> list[Segment | Failure]:
         packed = isinstance(self.piece, Slice) and self.piece.rows is not None
