@@ -1,18 +1,20 @@
 """Speed, as ratios against references measured in the same run.
 
-    python scripts/bench.py [notice] [segments] [documents] [growth] [jobs] [--runs N]
+    python scripts/bench.py [notice] [segments] [documents] [growth] [jobs] [start] [--runs N]
 
 notice      one notice of 40 issues, whole process
 segments    category and status of ready-cut segments, one core, model loaded
 documents   splitting text, and reading and splitting web pages, one core
 growth      `batch` over 1,000 to a million segments, to JSON lines and to Parquet, two jobs
 jobs        `batch` over 100,000 segments with one job and with two
+start       a Python process that loads a model and judges one segment
 
 What is compared runs alternately; the figures are medians and their ratios. The
 reference is what one would write first: jieba, TfidfVectorizer and LogisticRegression
 behind joblib.load, trained on the same segments, asked for one label and its
-probability. fastText, if `fasttext-community` is installed, is timed on text that is
-already cut into words.
+probability. fastText and Vowpal Wabbit are timed where they are installed (pip install
+fasttext-community vowpalwabbit), on text that is already cut into words and for one label;
+fasttext-predict is the same module as fasttext-community, without training.
 """
 
 import argparse
@@ -30,7 +32,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).parent.parent
 NOTICE = ROOT / "seeds" / "linyi-transport-2023.txt"
@@ -133,20 +135,15 @@ def segments(runs: int, obvious: str) -> None:
         "segment and judge": findings,
         "probabilities": lambda: model.probabilities(issues),
     }
-    try:
-        import fasttext
-    except ImportError:
-        pass
-    else:
-        import jieba
+    import jieba
 
-        cut = [" ".join(jieba.cut(text, HMM=False)).replace("\n", " ") for text in texts]
-        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-            for example, line in zip(examples, cut, strict=True):
-                file.write(f"__label__{example.category} {line}\n")
-            file.flush()
-            other = fasttext.train_supervised(file.name, wordNgrams=2, verbose=0)
+    cut = [" ".join(jieba.cut(text, HMM=False)).replace("\n", " ") for text in texts]
+    labels = [e.category for e in examples]
+    if (other := fasttext_model(cut, labels)) is not None:
         timed["fastText, cut text"] = lambda: other.f.multilinePredict(cut, 1, 0.0, "strict")
+    if (vw := vw_model(cut, labels)) is not None:
+        given = [vw_line(line) for line in cut]
+        timed["Vowpal Wabbit, cut text"] = lambda: [vw.predict(line) for line in given]
 
     def seconds(run: Callable[[], object]) -> Callable[[], float]:
         def once() -> float:
@@ -167,7 +164,105 @@ def segments(runs: int, obvious: str) -> None:
     )
     for name, value in rate.items():
         ratio = value / rate["obvious, one label"]
-        print(f"  {name:20s} {value:8.0f} segments/s {ratio:7.1f} of the obvious pipeline")
+        print(f"  {name:24s} {value:8.0f} segments/s {ratio:7.1f} of the obvious pipeline")
+
+
+VW = "--oaa {} --ngram 2 -b 20 --loss_function logistic --quiet"
+
+
+def vw_line(cut: str, label: int | None = None) -> str:
+    """An example as Vowpal Wabbit reads it, where a colon and a bar mean something."""
+    return f"{label or ''} | {cut.replace(':', ' ').replace('|', ' ')}"
+
+
+def vw_model(cut: list[str], labels: list[str]) -> Any:
+    """Vowpal Wabbit over words and pairs of them; None where it is not installed."""
+    try:
+        from vowpalwabbit import Workspace
+    except ImportError:
+        print("  Vowpal Wabbit left out: vowpalwabbit is not installed")
+        return None
+    numbers = {label: number for number, label in enumerate(sorted(set(labels)), 1)}
+    model = Workspace(VW.format(len(numbers)))
+    for _ in range(5):
+        for line, label in zip(cut, labels, strict=True):
+            model.learn(vw_line(line, numbers[label]))
+    return model
+
+
+def fasttext_model(cut: list[str], labels: list[str]) -> Any:
+    """fastText over words and pairs of them; None where it is not installed, or cannot train."""
+    try:
+        import fasttext
+
+        train = fasttext.train_supervised
+    except (ImportError, AttributeError):
+        print("  fastText left out: fasttext-community is not installed")
+        return None
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.writelines(
+            f"__label__{label} {line}\n" for label, line in zip(labels, cut, strict=True)
+        )
+        file.flush()
+        return train(file.name, wordNgrams=2, verbose=0)
+
+
+START = {
+    "rectify-nlp": """
+import sys
+from rectify_nlp import Model
+from rectify_nlp.splitting import segment
+model = Model.load()
+print(model.judge([segment(open(sys.argv[1]).read(), "", (), taxonomy=model.taxonomy)[1]]))
+""",
+    "fastText, cut text": """
+import sys, fasttext
+model = fasttext.load_model(sys.argv[2])
+print(model.predict(open(sys.argv[1]).read().replace("\\n", " ")))
+""",
+    "Vowpal Wabbit, cut text": """
+import sys
+from vowpalwabbit import Workspace
+model = Workspace(f"-i {sys.argv[2]} --quiet")
+print(model.predict(f"| {open(sys.argv[1]).read()}"))
+""",
+    "import numpy": "import numpy",
+    "python": "pass",
+}
+
+
+def start(runs: int, folder: Path) -> None:
+    import jieba
+
+    from rectify_nlp import Model, load_examples
+
+    examples = load_examples([ROOT / "labels"], Model.load().taxonomy)
+    cut = [" ".join(jieba.cut(e.problem, HMM=False)).replace("\n", " ") for e in examples]
+    labels = [e.category for e in examples]
+    models = {"rectify-nlp": "", "import numpy": "", "python": ""}
+    print(
+        f"a process that loads a model and judges one segment, medians of {runs} alternating runs"
+    )
+    if (other := fasttext_model(cut, labels)) is not None:
+        models["fastText, cut text"] = str(folder / "fasttext.bin")
+        other.save_model(models["fastText, cut text"])
+    if (vw := vw_model(cut, labels)) is not None:
+        models["Vowpal Wabbit, cut text"] = str(folder / "vw.model")
+        vw.save(models["Vowpal Wabbit, cut text"])
+    text = folder / "segment.txt"
+    text.write_text(cut[0], encoding="utf-8")
+    commands = {
+        name: [sys.executable, "-c", START[name], str(text), model]
+        for name, model in models.items()
+    }
+    taken = alternately(runs, {name: partial(process, c) for name, c in commands.items()})
+    for name, found in taken.items():
+        wall, cpu = (statistics.median(column) * 1e3 for column in zip(*found, strict=True))
+        size = Path(models[name]).stat().st_size / 1e6 if models[name] else 0
+        print(
+            f"  {name:24s} {wall:6.0f} ms wall {cpu:6.0f} ms cpu"
+            + (f", model of {size:.0f} MB" if size else "")
+        )
 
 
 def documents(runs: int) -> None:
@@ -328,7 +423,7 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="*",
-        help="notice, segments, documents, growth, jobs; the first three by default",
+        help="notice, segments, documents, growth, jobs, start; the first three by default",
     )
     parser.add_argument("--runs", type=int, default=9)
     wanted = parser.parse_args()
@@ -341,6 +436,8 @@ def main() -> None:
         sys.path.insert(0, name)
         # As they are once installed, also where Python may not write beside the sources.
         subprocess.run([sys.executable, "-m", "compileall", "-q", str(ROOT / "nlp")], check=True)
+        if "start" in what:
+            start(wanted.runs, folder)
         if "growth" in what:
             growth(folder)
         if "jobs" in what:
