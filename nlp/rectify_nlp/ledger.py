@@ -64,9 +64,10 @@ def workbook(records: Iterable[Row], model: Model, scratch: Path | None = None) 
             while piece := file.read(_CHUNK):
                 yield piece
     except (OSError, XlsxFileError) as error:
+        place = scratch.parent if scratch else "the folder for temporary files"
         raise OutputError(
             f"ledger: cannot be written ({getattr(error, 'strerror', None) or error});"
-            " make room in the folder for temporary files"
+            f" make room in {place}"
         ) from error
 
 
