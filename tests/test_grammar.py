@@ -31,3 +31,13 @@ def test_list_without_entries_or_with_an_empty_one_is_refused(tmp_path: Path) ->
         path.write_text(re.sub(r"(?m)^problem = .*$", f"problem = {harm}", text, count=1), "utf-8")
         with pytest.raises(LabelsError, match="problem must be a list"):
             load_grammar(path)
+
+
+def test_label_that_begins_with_no_character_is_refused(tmp_path: Path) -> None:
+    text = resource("labels/grammar.toml").read_text(encoding="utf-8")
+    path = tmp_path / "grammar.toml"
+    path.write_text(
+        re.sub(r"(?m)^detail = .*$", 'detail = ["(?:主要)?表现"]', text, count=1), "utf-8"
+    )
+    with pytest.raises(LabelsError, match="must begin with a character"):
+        load_grammar(path)

@@ -17,11 +17,12 @@ ORDER = (
     "version", "errors", "types", "resources", "taxonomy", "folding", "grammar", "decoding",
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
-    "status", "wording", "heads", "markers", "outline", "roles", "cautions", "splitting",
+    "status", "wording", "heads", "markers", "outline", "extents", "roles", "cautions", "splitting",
     "lexicon", "features", "evaluation", "classifier", "model", "doubt", "rows", "training", "trials", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
-    "charts", "scorecard", "labelling", "spark", "web", "cli",
+    "charts", "scorecard", "labelling", "spark", "web",
+    "console", "manual", "options", "cli_predict", "cli_batch", "cli_train", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.
 HEAVY = {

@@ -320,7 +320,7 @@ def test_no_text_steers_the_terminal(model, problem, measures, name, width):
     text = table(found, Layout(width=width, explain=True))
     text += "".join(segment_lines(failure))
     text += "\n".join(split_lines(found.notice, split(found.notice), as_json=False))
-    text += "\n".join(trace_lines(found.notice, split(found.notice)))
+    text += "\n".join(trace_lines(found.notice, split(found.notice, trace=True)))
     assert not set(text) & set(CONTROL)
 
 
@@ -352,7 +352,7 @@ def test_split_as_json_gives_places(linyi):
 
 def test_trace_gives_a_reason_for_every_line(linyi):
     notice = read(linyi)
-    parts = split(notice)
+    parts = split(notice, trace=True)
     traced = list(trace_lines(notice, parts))
     assert len(traced) == len(parts.trace)
     assert sum(" issue " in line for line in traced) >= 40

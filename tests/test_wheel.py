@@ -29,7 +29,11 @@ def test_the_wheel_holds_data_and_code(wheel, root):
         for path in (root / folder).rglob("*"):
             if path.is_file():
                 assert f"rectify_nlp/_resources/{path.relative_to(root)}" in names
-    assert {"rectify_nlp/cli.py", "rectify_nlp/templates/report.html"} <= names
+    assert {
+        "rectify_nlp/cli.py",
+        "rectify_nlp/templates/report.html",
+        "rectify_nlp/help.toml",
+    } <= names
     assert "rectify_nlp/templates/scorecard.html" in names
     top = {name.split("/")[0] for name in names}
     assert {name.partition("-")[0] for name in top} == {"rectify_nlp"}

@@ -71,5 +71,5 @@ _COMMON = frozenset(
 def _plausible(sample: bytes, encoding: str) -> float:
     """Share of characters that are usual in a notice, less those that cannot be."""
     text = sample.decode(encoding, errors="replace")
-    good = sum(1 for char in text if char in _COMMON)
+    good = sum(map(text.count, _COMMON))
     return (good - 3 * text.count("\ufffd")) / max(1, len(text))

@@ -18,7 +18,8 @@ class Grammar:
     """Compiled rules; every pattern is applied to folded text. One is equal to itself alone."""
 
     label: re.Pattern[str]
-    label_inside: re.Pattern[str]
+    before_label: re.Pattern[str]
+    behind_title: re.Pattern[str]
     status_label: re.Pattern[str]
     organisation: re.Pattern[str]
     issues: re.Pattern[str]
@@ -41,7 +42,9 @@ class Grammar:
 # A row of a table has its number before the label.
 _BEFORE = r"[ ]*+[\[(<]?[ ]*+(?:(?P<row>[0-9]{1,3})(?:[.、][ ]*+|[ ]))?"
 _AFTER = r"[ ]*+[\])>]?[ ]*+(?::|(?=\n|$)|(?<=[\])>]))"
-
+# What an item label may begin with, apart from its words.
+_FIRST = r" \[(<0-9"
+_OPERATORS = "\\.^$*+?{}[]|()"
 
 # Where an item label may stand: at the start of a line or sentence, or behind a bracket.
 LABEL_BEHIND = r"。;!?\n\])”"
@@ -51,7 +54,8 @@ LABEL_BEHIND = r"。;!?\n\])”"
 def load_grammar(path: Path | None = None) -> Grammar:
     """Read grammar.toml (the one that comes with the package by default).
 
-    LabelsError where a list is missing or one of its entries empty. That each entry is a
+    LabelsError where a list is missing or one of its entries empty, or where a label does
+    not begin with a character, by which labels are looked for. That each entry is a
     regular expression that never matches nothing is for the tests: it takes too long here.
     """
     path = path or resource("labels/grammar.toml")
@@ -60,29 +64,37 @@ def load_grammar(path: Path | None = None) -> Grammar:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise LabelsError(path, 0, f"cannot be used ({error})") from error
 
-    def words(section: str, name: str) -> str:
-        entries: Any = raw.get(section, {}).get(name)
-        if not isinstance(entries, list) or "" in entries or not entries:
+    def entries(section: str, name: str) -> list[str]:
+        found: Any = raw.get(section, {}).get(name)
+        if not isinstance(found, list) or "" in found or not found:
             raise LabelsError(path, 0, f"[{section}] {name} must be a list of patterns")
-        return "|".join(sorted(entries, key=len, reverse=True))
+        return sorted(found, key=len, reverse=True)
 
-    labels = "|".join(
-        f"(?P<{kind}>{words('labels', kind)})"
-        for kind in ("measures", "detail", "problem", "other")
-    )
+    def words(section: str, name: str) -> str:
+        return "|".join(entries(section, name))
+
+    kinds = ("measures", "detail", "problem", "other")
+    labels = "|".join(f"(?P<{kind}>{words('labels', kind)})" for kind in kinds)
     status_words = words("labels", "status")
-    label = f"{_BEFORE}(?:{labels}|(?P<status>{status_words})){_AFTER}"
+    first = {entry[0] for kind in (*kinds, "status") for entry in entries("labels", kind)}
+    if not first.isdisjoint(_OPERATORS):
+        raise LabelsError(path, 0, "[labels] each pattern must begin with a character")
+    begins = f"(?=[{_FIRST}{''.join(sorted(first))}])"
+    ends = [
+        f"(?:{entry})(?=[,。;:、!?”’)]|$|的?问题|的整改|现象)"
+        for entry in entries("problem", "clause_end")
+    ]
     return Grammar(
-        label=re.compile(label),
-        label_inside=re.compile(f"(?:^|(?<=[{LABEL_BEHIND}])){label}"),
-        status_label=re.compile(f"{_BEFORE}(?:{status_words}){_AFTER}"),
+        label=re.compile(f"{_BEFORE}{begins}(?:{labels}|(?P<status>{status_words})){_AFTER}"),
+        before_label=re.compile(f"[{LABEL_BEHIND}]{begins}"),
+        behind_title=re.compile(rf"[。:;!”\]) ](?!(?<= )[ ]){begins}"),
+        status_label=re.compile(f"{_BEFORE}{begins}(?:{status_words}){_AFTER}"),
         organisation=re.compile(words("sections", "organisation")),
         issues=re.compile(words("sections", "issues")),
         next=re.compile(words("sections", "next")),
-        deficit=re.compile(
-            f"(?:{words('problem', 'anywhere')})"
-            f"|(?:{words('problem', 'clause_end')})(?=[,。;:、!?”’)]|$|的?问题|的整改|现象)"
-        ),
+        # A flat list of alternatives, each beginning with a character: re then looks at
+        # nothing but places of such a character.
+        deficit=re.compile("|".join(entries("problem", "anywhere") + ends)),
         remedy=re.compile(words("problem", "remedy")),
         positive=re.compile(words("problem", "positive")),
         title_end=re.compile(f"(?:{words('problem', 'title_end')})[。:;]?$"),

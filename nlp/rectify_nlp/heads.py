@@ -104,18 +104,15 @@ def _sentence_end(folded: str, start: int, end: int) -> int:
 
 
 _MEASURE_START = re.compile(
-    r"(?<=[。;:, ”)])[ ]*+(?:(?:主要)?一是|(?:[(]1[)]|[(]一[)]|①|1[.、](?![0-9])))"
+    r"[。;:, ”)](?P<row>)[ ]*+(?:(?:主要)?一是|(?:[(]1[)]|[(]一[)]|①|1[.、](?![0-9])))"
 )
-
-
-_LABEL_MAY_FOLLOW = re.compile(r"[。:;!”\])]|[ ](?=[^ ])")
 
 
 def _before_measures(folded: str, start: int, end: int, grammar: Grammar) -> int:
     """Where an item label or the first of a row of measures ends the title at the latest."""
-    match = _MEASURE_START.search(folded, start + 2, end)
-    limit = match.start() if match else end
-    for mark in _LABEL_MAY_FOLLOW.finditer(folded, start + 2, limit):
+    match = _MEASURE_START.search(folded, start + 1, end)
+    limit = match.start("row") if match else end
+    for mark in grammar.behind_title.finditer(folded, start + 2, limit):
         label = grammar.label.match(folded, mark.end(), limit)
         if label and (label["measures"] or label["other"] or label["status"]):
             return mark.end()

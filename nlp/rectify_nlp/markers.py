@@ -26,9 +26,9 @@ _MARKER = re.compile(
     rf"|(?P<nth>第[{HAN}]{{1,3}})[,、:](?!第)"
     rf"|(?P<is>[{HAN}]{{1,3}})是(?!否)"
 )
-# A marker inside a line, after the end of a sentence ...
+# A marker inside a line, after the end of a sentence, which is matched ...
 _INLINE = re.compile(
-    rf"(?:(?<=[。;:!?”’)\] ])|(?<=[0-9]日))"
+    rf"[。;:!?”’)\] 日](?:(?<!日)|(?<=[0-9]日))"
     rf"(?=(?:反馈)?问题[0-9{HAN}]{{1,3}}[:.、]|[{HAN}]{{1,3}}、|[(][{HAN}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)])"
 )
 # ... or anywhere, in a line that is a whole notice run together.
@@ -147,13 +147,17 @@ def _marker(folded: str, start: int, end: int) -> Marker | None:
     return kind, _ordinal(word), head
 
 
+_DIGITS = re.compile(r"[0-9]+$")
+_NUMERALS = re.compile(f"[{HAN}]+$")
+
+
 def _ordinal(word: str) -> int:
-    digits = re.search(r"[0-9]+$", word)
+    digits = _DIGITS.search(word)
     if digits:
         return int(digits.group())
     if "①" <= word <= "⑳":
         return ord(word) - ord("①") + 1
-    han = re.search(f"[{HAN}]+$", word)
+    han = _NUMERALS.search(word)
     if not han:
         return 0
     hundreds, hundred, rest = han.group().rpartition("百")
@@ -170,10 +174,10 @@ def _inside(
     folded: str, start: int, end: int, places: re.Pattern[str]
 ) -> Iterator[tuple[int, Marker]]:
     """The markers that stand inside a line behind `start`, at `places`."""
-    for match in places.finditer(folded, start + 1, end):
-        marker = _marker(folded, match.start(), end)
-        if marker is not None:
-            yield match.start(), marker
+    for match in places.finditer(folded, start, end):
+        marker = _marker(folded, match.end(), end)
+        if marker is not None and match.end() > start:
+            yield match.end(), marker
 
 
 def _counts_on(

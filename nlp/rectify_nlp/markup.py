@@ -107,11 +107,14 @@ def _prose(body: Element) -> dict[Element, int]:
 
 
 def _han_count(text: str | None) -> int:
-    return len(_HAN.findall(text)) if text else 0
+    return len(_HAN.findall(text)) if text and not text.isascii() else 0
 
 
 def _is_unseen(element: Element) -> bool:
-    return element.tag in _UNSEEN or _HIDDEN.search(element.get("style", "")) is not None
+    if element.tag in _UNSEEN:
+        return True
+    style = element.get("style")
+    return style is not None and _HIDDEN.search(style) is not None
 
 
 def _is_link(element: Element) -> bool:
@@ -153,6 +156,7 @@ def _marked_lines(root: Element, stop: Element | None = None) -> list[str]:
     pieces: list[str] = []
     counts: Counter[Element] = Counter()
     verbatim = 0  # how many <pre> are open
+    links: list[Element] = []  # those that are open
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:
         if element is stop:
@@ -161,8 +165,12 @@ def _marked_lines(root: Element, stop: Element | None = None) -> list[str]:
             pieces.append("\n")
         if element.tag == "pre":
             verbatim += 1 if event == "start" else -1
-        if element.tag == "a" and _is_link(element):
-            pieces.append(_LINK_START if event == "start" else _LINK_END)
+        if event == "start" and _is_link(element):
+            links.append(element)
+            pieces.append(_LINK_START)
+        elif links and links[-1] is element:
+            links.pop()
+            pieces.append(_LINK_END)
         text = ""
         if event == "end":
             text = element.tail if element is not root else ""

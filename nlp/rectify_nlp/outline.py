@@ -96,12 +96,12 @@ def clauses(wording: Wording, start: int, end: int, least: int = 2) -> list[Node
     """Nodes for problems in running text: 对...问题, ... and “...”的整改, ...; [] below `least`."""
     found = [
         match
-        for match in _CLAUSE_PROBLEM.finditer(wording.text, start, end)
+        for match in _clause_problems(wording.text, start, end)
         if not match["bare"] or _bare_problem(wording, match["bare"])
     ]
     if len(found) < least:
         return []
-    markers = [(m.start(), ("clause", 0, m.start("head")), True) for m in found]
+    markers = [(m.start("clause"), ("clause", 0, m.start("head")), True) for m in found]
     nodes = _nodes(wording, markers, end)
     for node, match in zip(nodes, found, strict=True):
         node.head_end = node.body = match.end("head")
@@ -113,13 +113,23 @@ def _bare_problem(wording: Wording, clause: str) -> bool:
     return wording.deficit(clause) and not wording.positive(clause)
 
 
-_CLAUSE_PROBLEM = re.compile(
-    rf"(?:^|(?<=[。;\n ]))(?P<mark>[{HAN}]{{1,2}}是)?(?P<head>"
+def _clause_problems(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    first = _FIRST_CLAUSE.match(text, start, end) if start == 0 else None
+    if first:
+        yield first
+    yield from _LATER_CLAUSE.finditer(text, first.end() if first else max(0, start - 1), end)
+
+
+_CLAUSE_PROBLEM = (
+    rf"(?P<clause>(?P<mark>[{HAN}]{{1,2}}是)?(?P<head>"
     r"(?:对|针对|关于)?“[^“”\n]{4,120}”[^“”,。;:\n]{0,8}问题(?:的整改)?"
     r"|“[^“”\n]{4,80}”的整改"
     r"|(?:对|针对|关于)(?![^。;\n]{0,6}(?:存在|反馈|上述|以上|发现的问题|巡[视察]|这))[^。;,:\n]{3,70}?问题"
-    r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈)[^。;,:“”\n]{6,60}的问题))(?=[,:])"
+    r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈)[^。;,:“”\n]{6,60}的问题))(?=[,:]))"
 )
+_FIRST_CLAUSE = re.compile(_CLAUSE_PROBLEM)
+# The mark comes first and is matched, so that re looks at nothing but places behind one.
+_LATER_CLAUSE = re.compile(rf"[。;\n ]{_CLAUSE_PROBLEM}")
 
 
 def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -> list[Node]:

@@ -23,6 +23,7 @@ ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"
 _TEXT = 15
 # A heading that names what is still open, only to go on to what is planned for it.
 _PLAN = re.compile(r"(?:安排|措施|打算|计划|举措|原因)[。:]?$")
+_LONGEST_ASPECT = 80
 # How much a verdict yields to what the siblings are.
 _FIRM, _WEAK, _WEAKEST = 2, 1, 0
 _THIS_PROBLEM = re.compile(
@@ -54,6 +55,8 @@ class Roles:
         self.has_status_label = cache(self._has_status_label)
         self.labelled_below = cache(self._labelled_below)
         self.strong = cache(self._strong)
+        self.aspect = cache(self._aspect)
+        self.statistic = cache(self._statistic)
         self.like_issue = cache(self._like_issue)
         self.verdict = cache(self._verdict)
 
@@ -138,9 +141,11 @@ class Roles:
         return self.wording.states_problem(head)
 
     def _aspect(self, node: Node) -> bool:
-        return self.grammar.aspect.search(self.head(node)) is not None
+        head = self.head(node)
+        # It is told by how a heading ends.
+        return self.grammar.aspect.search(head, max(0, len(head) - _LONGEST_ASPECT)) is not None
 
-    def statistic(self, node: Node) -> bool:
+    def _statistic(self, node: Node) -> bool:
         """Whether `node` counts problems instead of naming one."""
         return self.wording.statistic(node.head, node.end)
 
@@ -152,7 +157,7 @@ class Roles:
 
     def _open_up(self, node: Node) -> None:
         """Give a childless heading the unnumbered problems of its text for children."""
-        if self._has_measures_label(node) and not self._aspect(node):
+        if self._has_measures_label(node) and not self.aspect(node):
             return
         kids = clauses(self.wording, node.body, node.end)
         if not kids and self._leads(node):
@@ -170,10 +175,10 @@ class Roles:
 
     def _leads(self, node: Node) -> bool:
         """An aspect or a section over issues, itself naming no deficit of its own."""
-        return self._aspect(node) or (
+        return self.aspect(node) or (
             node.parent is None
             and self.grammar.issues.search(self.head(node)) is not None
-            and not self._strong(node)
+            and not self.strong(node)
         )
 
     # -- second pass: roles from the top down ------------------------------------
@@ -211,7 +216,7 @@ class Roles:
             return ISSUE, "deficits are named below"
         if leads and (countable or labelled):
             return ISSUE, "the heading announces issues"
-        if self._aspect(section):
+        if self.aspect(section):
             return ISSUE, "the heading names an aspect"
         if labelled:
             return ISSUE, "an item label"
@@ -225,7 +230,7 @@ class Roles:
             family.has_leaf_issue = family.has_leaf_issue or node.role == ISSUE
             return
         role, reason, firmness = self.verdict(node)
-        if role == HEADING and firmness < family.issues and not self._aspect(node):
+        if role == HEADING and firmness < family.issues and not self.aspect(node):
             role, reason = ISSUE, "an issue like most of those beside it"
         if role == OUTSIDE:
             _mark((node, *node.walk()), OUTSIDE, reason)
@@ -263,11 +268,11 @@ class Roles:
             return HEADING, "its parts are titles with texts, few of them positive", _WEAK
         if any(self.like_issue(n) for kid in kids for n in kid.walk() if n.kind != "is"):
             return HEADING, "deficits are named further below", _WEAK
-        if (self.strong(node) and not self._aspect(node)) or self.like_issue(node):
+        if (self.strong(node) and not self.aspect(node)) or self.like_issue(node):
             return ISSUE, "names a deficit; its parts read like measures", _FIRM
         if node.parent is not None and all(kid.kind == "is" for kid in kids):
             return ISSUE, "a positive title; its parts are 一是, 二是 ...", _FIRM
-        if self._aspect(node) or node.parent is None or self._has_children_with_text(node):
+        if self.aspect(node) or node.parent is None or self._has_children_with_text(node):
             return HEADING, "leads to positive titles with text of their own", _WEAKEST
         return ISSUE, "a positive title; its parts read like measures", _FIRM
 
@@ -281,7 +286,7 @@ class Roles:
         """Single sentences below the firm title of an issue: deeds, whatever they mention."""
         return (
             self.strong(node)
-            and not self._aspect(node)
+            and not self.aspect(node)
             and not self.wording.only_problems
             and not any(self.strong(kid) or kid.children or self.own(kid).strip() for kid in like)
         )
@@ -306,7 +311,7 @@ class Roles:
         return (
             len(kids) >= 2
             and labelled == [kids[-1]]
-            and not self._aspect(node)
+            and not self.aspect(node)
             and self.like_issue(node)
             and node.parent is not None
             and all(not kid.children and not self.own(kid).strip() for kid in kids[:-1])

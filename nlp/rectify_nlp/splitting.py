@@ -16,14 +16,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rectify_nlp.cautions import cautions
+from rectify_nlp.extents import Extents
 from rectify_nlp.folding import Folded, can_simplify, fold, is_traditional, simplify
 from rectify_nlp.grammar import Grammar, load_grammar
 from rectify_nlp.outline import Node, outline
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
-from rectify_nlp.taxonomy import Taxonomy
+from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
 from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
-from rectify_nlp.wording import SENTENCES, Wording, next_start, skip_blank
+from rectify_nlp.wording import Wording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Issues in the order of the text, stated totals, warnings, and the role of every line."""
+    """Issues in the order of the text, stated totals, warnings; if asked for, the role of every line."""
 
     issues: tuple[Issue, ...]
     totals: Totals
@@ -46,11 +47,15 @@ class Split:
     trace: tuple[Line, ...]
 
 
-def split(notice: Notice, taxonomy: Taxonomy | None = None) -> Split:
-    """Cut `notice` into issues. No issues, with a warning that says why, for what is no notice."""
-    taxonomy = taxonomy or Taxonomy.load()
+def split(notice: Notice, taxonomy: Taxonomy | None = None, *, trace: bool = False) -> Split:
+    """Cut `notice` into issues; `trace` also tells why each line was taken for what it is.
+
+    No issues, with a warning that says why, for what is no notice.
+    """
+    taxonomy = taxonomy or default_taxonomy()
     grammar = load_grammar()
-    return _Splitter(notice.text, grammar, status_reader(taxonomy, grammar), taxonomy).run()
+    statuses = status_reader(taxonomy, grammar)
+    return _Splitter(notice.text, grammar, statuses, taxonomy).run(trace=trace)
 
 
 def segment(
@@ -66,7 +71,7 @@ def segment(
     The text is path, problem and measures, a line each. A status that the measures
     state is found as in a whole notice; its label is left in place.
     """
-    taxonomy = taxonomy or Taxonomy.load()
+    taxonomy = taxonomy or default_taxonomy()
     passages = []
     start = 0
     for text in (*path, problem, measures):
@@ -94,8 +99,9 @@ class _Splitter:
         self.taxonomy = taxonomy
         self.wording = Wording(self.folded, grammar, statuses)
         self.roles = Roles(self.wording)
+        self.extents = Extents(self.wording)
 
-    def run(self) -> Split:
+    def run(self, *, trace: bool) -> Split:
         stop = self._closing()
         nodes = self._nodes(stop, unnumbered=False)
         if not any(node.role == ISSUE for node in nodes):
@@ -105,10 +111,10 @@ class _Splitter:
             for node in nodes:
                 if node.role in (ISSUE, HEADING):
                     node.role, node.reason = OUTSIDE, "the text is no rectification notice"
-        trace = tuple(self._trace(nodes, stop))
+        lines = tuple(self._trace(nodes, stop)) if trace else ()
         totals = self._totals(nodes)
         warnings = self._warnings(issues, nodes, totals)
-        return Split(issues=issues, totals=totals, warnings=warnings, trace=trace)
+        return Split(issues=issues, totals=totals, warnings=warnings, trace=lines)
 
     def _trace(self, nodes: list[Node], stop: int) -> Iterator[Line]:
         """Every node, and every line that is none, in the order of the text."""
@@ -191,146 +197,21 @@ class _Splitter:
 
     def _issue(self, node: Node, end: int) -> Issue:
         """The issue of `node`, whose text runs to `end`."""
-        problem_end, measures_start, fused = self._boundaries(node, end)
-        beside = self._beside(node, measures_start)
-        measures_end, trailing = self._measures_end(measures_start, end, row=node.kind == "label")
-        path = tuple(self._path(node))
-        stated = (
-            trailing
-            or fused
-            or beside
-            or self.statuses.in_sentence(self.folded, measures_start, measures_end)
-            or self._stated_above(node)
-        )
-        number = self._number(node)
+        extent = self.extents.find(node, end)
+        stated = extent.stated or self._stated_above(node)
         return Issue(
-            problem=self._passage(node.head, problem_end),
-            measures=self._passage(measures_start, max(measures_start, measures_end)),
-            number=number,
-            path=path,
+            problem=self._passage(node.head, extent.problem_end),
+            measures=self._passage(*extent.measures),
+            number=self._number(node),
+            path=tuple(self._path(node)),
             stated=_original(stated, self._fold, self.text),
         )
-
-    def _beside(self, node: Node, stop: int) -> Stated | None:
-        """A status in brackets behind the title, or behind a label before the measures."""
-        stated = self.statuses.bracketed(self.folded, node.head_end, node.body)
-        for label in () if stated else self.wording.labels(node.body, stop):
-            line_end = self.folded.find("\n", label.end(), stop)
-            if label["other"] and line_end >= 0:
-                stated = stated or self.statuses.closing_brackets(
-                    self.folded, label.end(), line_end
-                )
-        return stated
 
     def _number(self, node: Node) -> Passage | None:
         if node.kind == "label":
             row = self.grammar.label.match(self.folded, node.start, node.end)
             return self._passage(*row.span("row")) if row and row["row"] else None
         return self._passage(node.start, node.mark_end) if node.mark_end > node.start else None
-
-    def _boundaries(self, node: Node, end: int) -> tuple[int, int, Stated | None]:
-        """End of the problem, start of the measures, and a status fused with their label."""
-        folded = self.folded
-        if node.kind == "clause":
-            return node.head_end, skip_blank(folded, node.body + 1, end), None
-        problem_end = node.head_end
-        position = node.body + folded.startswith(",", node.body)
-        reading_problem = True
-        planned = False
-        while 0 <= position < end:
-            start = skip_blank(folded, position, end)
-            label = self.grammar.label.match(folded, start, end)
-            if label is None:
-                if reading_problem:
-                    follow = next_start(folded, start, end, SENTENCES)
-                    if self._problem_goes_on(node, start, follow if follow >= 0 else end, end):
-                        problem_end = follow if follow >= 0 else end
-                        position = follow
-                        continue
-                return problem_end, start, None
-            if label["detail"] or label["problem"]:
-                position = label.end()
-                follow = next_start(folded, position, end)
-                problem_end = follow if follow >= 0 else end
-                position = follow
-                continue
-            value = self.statuses.after_label(folded, start, end)
-            if value is not None:
-                stated, finish = value
-                again = self.grammar.label.match(folded, skip_blank(folded, finish, end), end)
-                if again and again["measures"]:
-                    return problem_end, skip_blank(folded, again.end(), end), stated
-                return problem_end, skip_blank(folded, finish, end), stated
-            if planned and "措施" in label.group():
-                position = _later_label(folded, label.end(), end, self.grammar)
-                if position >= 0:
-                    continue
-            if label["measures"] or label["status"]:
-                return problem_end, skip_blank(folded, label.end(), end), None
-            # Where a goal is given, what follows as 整改措施 is the plan, not the deed.
-            planned = planned or "目标" in label.group()
-            # Any other label (责任单位 ...) has its value up to the line's end.
-            reading_problem = False
-            position = folded.find("\n", skip_blank(folded, label.end(), end), end)
-        return problem_end, end, None
-
-    def _problem_goes_on(self, node: Node, start: int, follow: int, end: int) -> bool:
-        """Whether the sentence at `start` still tells the problem, not the measures."""
-        sentence = self.folded[start:follow].strip()
-        if not sentence:
-            return False
-        if self.wording.only_problems:
-            return "\n" not in self.folded[node.body : start]
-        firm = node.form not in ("sentence", "labelled")
-        if not firm and self.wording.label_ahead(start, end):
-            return True
-        if firm and not _MEASURE_CUE.match(self.folded, follow):
-            return False  # behind a firm title, only what stands right before 一是 ...
-        same_line = "\n" not in self.folded[node.body : start]
-        return (
-            same_line
-            and len(sentence) <= 160
-            and self.wording.deficit(sentence)
-            and (not _HANDLING.match(sentence) or self.wording.deficit(sentence.split(",", 1)[0]))
-            and not _MEASURE_CUE.match(sentence)
-            and not self.wording.positive(sentence)
-            and not self.wording.deeds(sentence)
-        )
-
-    def _measures_end(self, start: int, end: int, *, row: bool) -> tuple[int, Stated | None]:
-        """Cut label lines (status, deadline, person in charge) off the end of the measures.
-
-        Behind the status of a table's `row` nothing belongs to it any more.
-        """
-        folded = self.folded
-        tail = start
-        if end - start > 400:
-            tail = next_start(folded, end - 400, end)
-        stop, stated = end, None
-        closing = self.statuses.closing_brackets(folded, start, end)
-        if closing:
-            return closing.masked[0], closing
-        for label in self.wording.labels(tail, end) if tail >= 0 else ():
-            position = label.start()
-            if row or self._only_labels(position, end):
-                value = self.statuses.after_label(folded, position, end)
-                if value is not None:
-                    stated, stop = value[0], min(stop, position)
-                elif label["other"]:
-                    stop = min(stop, position)
-        while stop > start and folded[stop - 1] in " \n":
-            stop -= 1
-        return stop, stated
-
-    def _only_labels(self, start: int, end: int) -> bool:
-        """Whether nothing but lines of a status or of an `other` label follows."""
-        for line in self.folded[start:end].split("\n"):
-            label = self.grammar.label.match(line)
-            if line.strip() and not (
-                label and (label["other"] or self.statuses.after_label(line, 0, len(line)))
-            ):
-                return False
-        return True
 
     def _stated_above(self, node: Node) -> Stated | None:
         above = node.parent
@@ -405,23 +286,6 @@ _SIGNATURE = re.compile(
     r"(?:中共|中国共产党).{2,40}(?:党组|委员会|党委|党工委|总支部|支部)"
     r"|(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日"
 )
-_HANDLING = re.compile(r"[对将把]")
-_MEASURE_CUE = re.compile(
-    r"(?:一是|首先|第一|针对|对此|(?:该|此|本)(?:项)?问题|目前|截至|下一?步|已|经|20[0-9]{2}年[0-9]{1,2}月|[(\[]?[0-9一]{1,2}[)\].、])"
-)
-
-
-def _later_label(folded: str, position: int, end: int, grammar: Grammar) -> int:
-    """Start of the next line with a measures label; -1 if there is none."""
-    while 0 <= position < end:
-        line = folded.find("\n", position, end)
-        if line < 0:
-            return -1
-        position = line + 1
-        label = grammar.label.match(folded, position, end)
-        if label and label["measures"]:
-            return position
-    return -1
 
 
 def _original(stated: Stated | None, folded: Folded, text: str) -> Stated | None:

@@ -33,6 +33,13 @@ _STATUS_TAIL = re.compile(
 )
 _BRACKETED = re.compile(r"[ ]*+[(\[](?P<words>[^()\[\]\n]{2,16})[)\]]")
 _NEXT = re.compile(r"[。;!?\n]")
+_UNDER_WAY = re.compile(r"预计|拟|计划|力争|正在|尚未|未")
+_PROMISED = re.compile(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改到位)")
+# What may stand between 已完成 and a later, weaker statement.
+_JOINED = re.compile(r"[,、并且需要仍但继续 整改阶段性]*")
+# A heading that sorts issues by their status, and one that names a problem instead.
+_SORTS = re.compile(r"问题|事项|任务|清单|[((][0-9]+|集中整改期")
+_NAMES_PROBLEM = re.compile(r"关于|不[到够力]|进一步|推动|确保|坚决|抓好|推进(?!的)")
 # What may surround a wording in a bare sentence without changing what is said.
 _FILLER = re.compile(
     r"(?:问题|整改|目前|均|全部|已经|现|工作|任务|该|此|本|项|,|、|\(|\)|“|”|\s|立行立改)*"
@@ -66,7 +73,7 @@ class StatusReader:
         """
         match = self._wording.search(words)
         if match is None:
-            if re.match(r"(?:预计|拟|计划|力争|正在|尚未|未)", words):
+            if _UNDER_WAY.match(words):
                 return self._open
             return None
         name = self._names[_tight(match.group())]
@@ -77,7 +84,7 @@ class StatusReader:
         if name == self._reached:
             later = self._wording.search(rest)
             # "已完成整改并长期坚持": the later, weaker statement governs.
-            if later and re.fullmatch(r"[,、并且需要仍但继续 整改阶段性]*", rest[: later.start()]):
+            if later and _JOINED.fullmatch(rest, 0, later.start()):
                 return self._names[_tight(later.group())]
         return name
 
@@ -98,8 +105,9 @@ class StatusReader:
             return None
         words = value["words"]
         match = self._wording.search(words[:24])
-        if match is None or len(_FILLER.sub("", words[: match.start()])) > 6:
-            open_ended = re.match(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改到位)", words)
+        before = words[: match.start()] if match else ""
+        if match is None or (len(before) > 6 and len(_FILLER.sub("", before)) > 6):
+            open_ended = _PROMISED.match(words)
             if not open_ended:
                 return None
             stop = open_ended.end()
@@ -197,9 +205,9 @@ class StatusReader:
         if match is None or _PLANNED.search(heading[: match.start()]):
             return None
         around = heading[: match.start()] + heading[match.end() :]
-        if not re.search(r"问题|事项|任务|清单|[((]\d+|集中整改期", around) and len(around) > 6:
+        if not _SORTS.search(around) and len(around) > 6:
             return None
-        if re.search(r"关于|不[到够力]|进一步|推动|确保|坚决|抓好|推进(?!的)", around):
+        if _NAMES_PROBLEM.search(around):
             return None
         status = self.normalise(heading)
         if status is None:

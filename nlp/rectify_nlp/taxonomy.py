@@ -9,7 +9,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,12 @@ def _labels(raw: dict[str, Any], kind: str, path: Path) -> tuple[Label, ...]:
     if len({label.name for label in labels}) != len(labels):
         raise LabelsError(path, 0, f"a {kind} name is given twice")
     return tuple(labels)
+
+
+@lru_cache(maxsize=1)
+def default_taxonomy() -> Taxonomy:
+    """The taxonomy that comes with the package, read once."""
+    return Taxonomy.load()
 
 
 def load_examples(sources: Sequence[Path], taxonomy: Taxonomy) -> list[Example]:

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import chain
 
 from rectify_nlp.grammar import LABEL_BEHIND, Grammar
 from rectify_nlp.status import StatusReader
@@ -17,6 +18,7 @@ _DEEDS = re.compile(
     r"已[^,。;]{0,8}[经于将对完成制印修全建立开组召]|[^不]了|共计|累计|截至|均已|[0-9]+月[0-9]+日"
 )
 # Counts of problems and of those mended: statistics, not an issue.
+_NUMBERED = re.compile(r"[0-9]+[个项条]")
 _STATISTICS = re.compile(
     r"问题[0-9]+[个项条]|[0-9]+[个项条](?:反馈|具体)?问题|(?:反馈|完成(?:整改)?|整改)[0-9]+[个项条]"
 )
@@ -62,21 +64,30 @@ class Wording:
         )
 
     @cached_property
+    def _labels(self) -> list[re.Match[str]]:
+        """The item labels at the start of a line or sentence, in order."""
+        starts = chain((0,), (mark.end() for mark in self.grammar.before_label.finditer(self.text)))
+        return [label for start in starts if (label := self.grammar.label.match(self.text, start))]
+
+    @cached_property
     def _label_starts(self) -> list[int]:
-        """Where item labels stand at the start of a line or sentence, in order."""
-        return [match.start() for match in self.grammar.label_inside.finditer(self.text)]
+        return [label.start() for label in self._labels]
 
     def labels(self, start: int, end: int) -> Iterator[re.Match[str]]:
         """Item labels (整改情况: ...) from `start` on: there, and at line or sentence starts."""
+        first = self.grammar.label.match(self.text, start, end)
+        if first:
+            yield first
+        done = first.end() if first else start
         starts = self._label_starts
         ahead = bisect_right(starts, start)
-        done = start
-        for position in (start, *starts[ahead : bisect_left(starts, end, ahead)]):
-            if position >= done:
-                label = self.grammar.label.match(self.text, position, end)
-                if label:
-                    done = label.end()
-                    yield label
+        for found in self._labels[ahead : bisect_left(starts, end, ahead)]:
+            label: re.Match[str] | None = found
+            if found.end() > end:
+                label = self.grammar.label.match(self.text, found.start(), end)
+            if label and label.start() >= done:
+                done = label.end()
+                yield label
 
     def opens_measures(self, label: re.Match[str], end: int) -> bool:
         """Whether text follows the label: with a status alone (完成情况:已完成) it opens nothing."""
@@ -126,4 +137,8 @@ class Wording:
 
     def statistic(self, start: int, end: int) -> bool:
         """Counts of problems instead of a problem."""
-        return len(_STATISTICS.findall(self.text, start, min(end, start + 160))) >= 2
+        end = min(end, start + 160)
+        return (
+            len(_NUMBERED.findall(self.text, start, end)) >= 2
+            and len(_STATISTICS.findall(self.text, start, end)) >= 2
+        )

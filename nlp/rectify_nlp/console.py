@@ -1,0 +1,119 @@
+"""The console: standard streams, files written whole, and what a run ends with.
+
+stdout carries data only; messages go to stderr, one line each. Exit status: 0 all done;
+1 finished, but some sources failed; 2 usage; 3 no input could be read; 4 model missing,
+altered or incompatible; 5 output could not be written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+from rectify_nlp.errors import (
+    LabelsError,
+    MissingExtra,
+    ModelError,
+    OutputError,
+    ReadError,
+    RectifyError,
+)
+
+
+def exit_code(error: RectifyError) -> int:
+    """The exit status that goes with an error."""
+    codes = ((MissingExtra, 2), (ModelError, 4), (OutputError, 5), (ReadError, 3), (LabelsError, 3))
+    return next((code for kind, code in codes if isinstance(error, kind)), 1)
+
+
+def say(message: str) -> None:
+    """Prints a message on stderr, in one line."""
+    print(" ".join(message.splitlines()), file=sys.stderr)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines on stdout."""
+    with Writer(None) as write:
+        for line in lines:
+            write(line + "\n")
+
+
+def width(output: Path | None) -> int:
+    """Columns of the terminal, or of a file (None: stdout)."""
+    import shutil
+
+    return shutil.get_terminal_size((120, 24)).columns if output is None else 120
+
+
+def colour(output: Path | None) -> bool:
+    """Whether colours are wanted: on a terminal that can, unless refused."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return output is None and sys.stdout.isatty() and not plain
+
+
+class Writer:
+    """stdout, or a file that appears under its name only when it is whole.
+
+    A link is followed, an existing file keeps its permissions, and what is no regular
+    file (a pipe, a device) is written to as it is.
+    """
+
+    def __init__(self, output: Path | None) -> None:
+        self.name = output
+        self.output = output.resolve() if output else None
+        self.partial: Path | None = None
+        if self.output and not (self.output.exists() and not self.output.is_file()):
+            self.partial = self.output.with_name(f".{self.output.name}.{os.getpid()}.part")
+
+    def __enter__(self) -> Callable[[str | bytes], Any]:
+        if self.output is None:
+            self.stream = sys.stdout
+            return self._write
+        try:
+            self.stream = (self.partial or self.output).open("w", encoding="utf-8", newline="")
+            if self.partial and self.output.exists():
+                self.partial.chmod(self.output.stat().st_mode & 0o777)
+        except OSError as error:
+            raise OutputError(f"{self.name}: cannot be written ({error.strerror})") from error
+        return self._write
+
+    def _write(self, piece: str | bytes) -> None:
+        try:
+            if isinstance(piece, bytes):
+                self.stream.buffer.write(piece)
+            else:
+                self.stream.write(piece)
+        except BrokenPipeError:
+            self._no_reader()
+        except OSError as error:
+            raise OutputError(f"output: cannot be written ({error.strerror})") from error
+
+    def _no_reader(self) -> NoReturn:
+        """Whoever read our output has gone (`| head`): end quietly."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0)
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        try:
+            self.stream.flush()
+            if self.output is None:
+                return
+            if self.partial is not None:
+                os.fsync(self.stream.fileno())
+            self.stream.close()
+            if kind is None and self.partial is not None:
+                self.partial.replace(self.output)
+        except BrokenPipeError:
+            self._no_reader()
+        except OSError as problem:
+            raise OutputError(
+                f"{self.name or 'output'}: cannot be written ({problem.strerror})"
+            ) from problem
+        finally:
+            if self.partial is not None:
+                self.partial.unlink(missing_ok=True)

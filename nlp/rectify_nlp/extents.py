@@ -1,0 +1,180 @@
+"""Where the problem and the measures of one issue begin and end, and the status told there.
+
+Measures begin behind the first label that opens them (整改情况: ...), else behind the
+title and what still tells the problem; they run to the next issue, less the lines that
+state a status, a deadline or a person in charge. docs/splitting.md tells the same in prose.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from rectify_nlp.grammar import Grammar
+from rectify_nlp.outline import Node
+from rectify_nlp.types import Stated
+from rectify_nlp.wording import SENTENCES, Wording, next_start, skip_blank
+
+
+class Extent(NamedTuple):
+    """End of the problem, span of the measures, and the status stated with them."""
+
+    problem_end: int
+    measures: tuple[int, int]
+    stated: Stated | None
+
+
+class Extents:
+    """Finds the extents of issues in one text."""
+
+    def __init__(self, wording: Wording) -> None:
+        self._wording = wording
+        self._folded = wording.text
+        self._grammar = wording.grammar
+        self._statuses = wording.statuses
+
+    def find(self, node: Node, end: int) -> Extent:
+        """The extent of the issue of `node`, whose text runs to `end`; positions in folded text."""
+        problem_end, start, fused = self._boundaries(node, end)
+        stop, trailing = self._measures_end(start, end, row=node.kind == "label")
+        stated = (
+            trailing
+            or fused
+            or self._beside(node, start)
+            or self._statuses.in_sentence(self._folded, start, stop)
+        )
+        return Extent(problem_end, (start, max(start, stop)), stated)
+
+    def _beside(self, node: Node, stop: int) -> Stated | None:
+        """A status in brackets behind the title, or behind a label before the measures."""
+        stated = self._statuses.bracketed(self._folded, node.head_end, node.body)
+        for label in () if stated else self._wording.labels(node.body, stop):
+            line_end = self._folded.find("\n", label.end(), stop)
+            if label["other"] and line_end >= 0:
+                stated = stated or self._statuses.closing_brackets(
+                    self._folded, label.end(), line_end
+                )
+        return stated
+
+    def _boundaries(self, node: Node, end: int) -> tuple[int, int, Stated | None]:
+        """End of the problem, start of the measures, and a status fused with their label."""
+        folded = self._folded
+        if node.kind == "clause":
+            return node.head_end, skip_blank(folded, node.body + 1, end), None
+        problem_end = node.head_end
+        position = node.body + folded.startswith(",", node.body)
+        reading_problem = True
+        planned = False
+        while 0 <= position < end:
+            start = skip_blank(folded, position, end)
+            label = self._grammar.label.match(folded, start, end)
+            if label is None:
+                if reading_problem:
+                    follow = next_start(folded, start, end, SENTENCES)
+                    if self._problem_goes_on(node, start, follow if follow >= 0 else end, end):
+                        problem_end = follow if follow >= 0 else end
+                        position = follow
+                        continue
+                return problem_end, start, None
+            if label["detail"] or label["problem"]:
+                position = label.end()
+                follow = next_start(folded, position, end)
+                problem_end = follow if follow >= 0 else end
+                position = follow
+                continue
+            value = self._statuses.after_label(folded, start, end)
+            if value is not None:
+                stated, finish = value
+                again = self._grammar.label.match(folded, skip_blank(folded, finish, end), end)
+                if again and again["measures"]:
+                    return problem_end, skip_blank(folded, again.end(), end), stated
+                return problem_end, skip_blank(folded, finish, end), stated
+            if planned and "措施" in label.group():
+                position = _later_label(folded, label.end(), end, self._grammar)
+                if position >= 0:
+                    continue
+            if label["measures"] or label["status"]:
+                return problem_end, skip_blank(folded, label.end(), end), None
+            # Where a goal is given, what follows as 整改措施 is the plan, not the deed.
+            planned = planned or "目标" in label.group()
+            # Any other label (责任单位 ...) has its value up to the line's end.
+            reading_problem = False
+            position = folded.find("\n", skip_blank(folded, label.end(), end), end)
+        return problem_end, end, None
+
+    def _problem_goes_on(self, node: Node, start: int, follow: int, end: int) -> bool:
+        """Whether the sentence at `start` still tells the problem, not the measures."""
+        sentence = self._folded[start:follow].strip()
+        if not sentence:
+            return False
+        if self._wording.only_problems:
+            return "\n" not in self._folded[node.body : start]
+        firm = node.form not in ("sentence", "labelled")
+        if not firm and self._wording.label_ahead(start, end):
+            return True
+        if firm and not _MEASURE_CUE.match(self._folded, follow):
+            return False  # behind a firm title, only what stands right before 一是 ...
+        same_line = "\n" not in self._folded[node.body : start]
+        return (
+            same_line
+            and len(sentence) <= 160
+            and self._wording.deficit(sentence)
+            and (not _HANDLING.match(sentence) or self._wording.deficit(sentence.split(",", 1)[0]))
+            and not _MEASURE_CUE.match(sentence)
+            and not self._wording.positive(sentence)
+            and not self._wording.deeds(sentence)
+        )
+
+    def _measures_end(self, start: int, end: int, *, row: bool) -> tuple[int, Stated | None]:
+        """Cut label lines (status, deadline, person in charge) off the end of the measures.
+
+        Behind the status of a table's `row` nothing belongs to it any more.
+        """
+        folded = self._folded
+        tail = start
+        if end - start > 400:
+            tail = next_start(folded, end - 400, end)
+        stop, stated = end, None
+        closing = self._statuses.closing_brackets(folded, start, end)
+        if closing:
+            return closing.masked[0], closing
+        for label in self._wording.labels(tail, end) if tail >= 0 else ():
+            position = label.start()
+            if row or self._only_labels(position, end):
+                value = self._statuses.after_label(folded, position, end)
+                if value is not None:
+                    stated, stop = value[0], min(stop, position)
+                elif label["other"]:
+                    stop = min(stop, position)
+        while stop > start and folded[stop - 1] in " \n":
+            stop -= 1
+        return stop, stated
+
+    def _only_labels(self, start: int, end: int) -> bool:
+        """Whether nothing but lines of a status or of an `other` label follows."""
+        for line in self._folded[start:end].split("\n"):
+            label = self._grammar.label.match(line)
+            if line.strip() and not (
+                label and (label["other"] or self._statuses.after_label(line, 0, len(line)))
+            ):
+                return False
+        return True
+
+
+_HANDLING = re.compile(r"[对将把]")
+_MEASURE_CUE = re.compile(
+    r"(?:一是|首先|第一|针对|对此|(?:该|此|本)(?:项)?问题|目前|截至|下一?步|已|经|20[0-9]{2}年[0-9]{1,2}月|[(\[]?[0-9一]{1,2}[)\].、])"
+)
+
+
+def _later_label(folded: str, position: int, end: int, grammar: Grammar) -> int:
+    """Start of the next line with a measures label; -1 if there is none."""
+    while 0 <= position < end:
+        line = folded.find("\n", position, end)
+        if line < 0:
+            return -1
+        position = line + 1
+        label = grammar.label.match(folded, position, end)
+        if label and label["measures"]:
+            return position
+    return -1
