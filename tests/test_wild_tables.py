@@ -88,6 +88,18 @@ def test_any_name_makes_a_column_of_parquet(wild: Path) -> None:
     assert (second["problem"], second["list"]) == (PROBLEM, "[]")
 
 
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "xlsx"])
+def test_what_is_nested_deeply_ends_no_run(tmp_path: Path, form: str) -> None:
+    lines = [
+        f'{{"problem":"{PROBLEM}","x":{"[" * depth}{"]" * depth}}}' for depth in range(880, 1000, 4)
+    ]
+    (tmp_path / "deep.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    inputs = Inputs([str(tmp_path / "deep.jsonl")])
+    totals = run_into(inputs, settings_for(inputs, form=form), tmp_path / "out", jobs=1)
+    assert (totals.documents, totals.rows) == (30, 30)
+    assert 0 < totals.failures < 30
+
+
 def test_names_of_columns_stay_apart() -> None:
     assert headers(["a", "\ud800", "\\ud800", "a", "a (2)"]) == ["a", "\\ud800", "\\ud800 (2)", "a (2)", "a (2) (2)"]  # fmt: skip
     assert to_json({"x": float("nan"), "y": [float("inf"), 1.5]}) == '{"x": null, "y": [null, 1.5]}'

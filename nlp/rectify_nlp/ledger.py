@@ -77,10 +77,18 @@ def ledger_records(result: Result, *, named: bool) -> list[Row]:
     A name of its own does not make a notice of a segment: the table stands for it.
     """
     found = told(result, explain=True)
-    if named and isinstance(result, Segment):
-        table = result.notice.source
-        return [{"source": row["source"], "table": table, "segment": row} for row in found]
-    return found
+    if not isinstance(result, Segment):
+        return found
+    # As text already: what is nested deeply might not be read again.
+    (row,) = ({name: _flat(name, value) for name, value in row.items()} for row in found)
+    if not named:
+        return [row]
+    return [{"source": row["source"], "table": result.notice.source, "segment": row}]
+
+
+def _flat(name: str, value: Value) -> Value:
+    ours = name in ("path", "also", "p", "evidence")
+    return as_text(value) if isinstance(value, dict | list) and not ours else value
 
 
 @dataclass

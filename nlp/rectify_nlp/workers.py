@@ -148,10 +148,7 @@ def _part(task: Task, settings: Settings, model: Model, say: Any) -> Part:
         rows += len(result.findings) if isinstance(result, Report) else 1
         if isinstance(result, Report):
             warnings += [f"{result.notice.source}: {warning}" for warning in result.warnings]
-        if settings.form == LEDGER:
-            found += ledger_records(result, named=settings.id_column is not None)
-        else:
-            found += records(result, settings.explain)
+        found += _recorded(result, settings)
     say((documents, 0))
     columns = csv_columns(model, task.columns)
     try:
@@ -169,6 +166,12 @@ def _part(task: Task, settings: Settings, model: Model, say: Any) -> Part:
         failures=failures,
         warnings=tuple(warnings),
     )
+
+
+def _recorded(result: Result, settings: Settings) -> list[dict[str, Any]]:
+    if settings.form != LEDGER:
+        return records(result, settings.explain)
+    return ledger_records(result, named=settings.id_column is not None)
 
 
 def _rendered(found: list[dict[str, Any]], form: str, columns: Sequence[str]) -> bytes:
