@@ -14,12 +14,14 @@ from rectify_nlp.wording import Wording, skip_blank
 
 HAN = "一二三四五六七八九十百"
 _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
+# Behind a decimal fraction: 1.5小时 is no heading 1.5.
+_UNIT = "[ ]?(?:[万亿千百]|[个元倍米吨亩度斤]|小时|公[里顷斤]|平方|立方|分钟|厘米|毫米|千米)"
 _MARKER = re.compile(
-    rf"(?P<question>(?:反馈)?(?:具体)?问题[ ]?(?:[0-9]{{1,4}}|[{HAN}]{{1,3}})(?:[::.、)][ ]*+|(?=[ \n“]|$)))"
+    rf"(?P<question>(?:(?:反馈)?(?:具体)?问题|任务)[ ]?(?:[0-9]{{1,4}}|[{HAN}]{{1,3}})(?:[::.、)][ ]*+|(?=[ \n“]|$)))"
     rf"|(?P<han>[{HAN}]{{1,4}})、"
     rf"|[(][ ]*+(?P<han_bracket>[{HAN}]{{1,4}})[ ]*+[)][、.]?"
     rf"|(?P<han_half>[{HAN}]{{1,4}})[)]"
-    rf"|(?P<multi>[0-9]{{1,2}}(?:\.[0-9]{{1,2}}){{1,3}})(?=[ \u4e00-\u9fff“])"
+    rf"|(?P<multi>[0-9]{{1,2}}(?:\.[0-9]{{1,2}}){{1,3}})(?=[ \u4e00-\u9fff“])(?!{_UNIT})"
     rf"|(?P<arabic>[0-9]{{1,4}})(?:[.、](?![0-9])|[.、]{_YEAR}|[)])"
     rf"|[(][ ]*+(?P<arabic_bracket>[0-9]{{1,4}})[ ]*+[)][、.]?"
     r"|(?P<circled>[①-⑳])"
@@ -72,6 +74,10 @@ def positions(wording: Wording, stop: int) -> Iterator[tuple[int, Marker, bool]]
             if marker is not None:
                 last[marker[0]] = marker[1]
                 yield first, marker, False
+                if marker[2] > end and _marker(folded, marker[2], len(folded)) is None:
+                    # A badge: the title below it opens nothing of its own.
+                    end = folded.find("\n", marker[2], stop)
+                    end = stop if end < 0 else end
             whole = end - first > 3 * _LONG_LINE or 500 < end - first > 0.6 * stop
             behind = marker[2] if marker is not None else first
             inside = list(_inside(folded, behind, end, _ANYWHERE if whole else _INLINE))
@@ -93,12 +99,14 @@ def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | 
         return None
     ordinal = int(match["ordinal"])
     rest = folded[end : end + 1500]
-    opens = ordinal == 1 and re.search(r"\n[ ]*+2[.、]", rest) and "\n1.2" not in rest
+    following = _NEXT_ARABIC.search(rest)
+    opens = ordinal == 1 and following and following[1] == "2" and "\n1.2" not in rest
     if opens or last.get("arabic", -1) + 1 == ordinal:
         return "arabic", ordinal, match.end("mark")
     return None
 
 
+_NEXT_ARABIC = re.compile(r"\n[ ]*+([0-9]{1,2})[.、]")
 _GLUED = re.compile(r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?[\u4e00-\u9fff]")
 
 
@@ -237,11 +245,11 @@ def _opener(folded: str, first: int, end: int, grammar: Grammar) -> Marker | Non
 
 
 def _heads_row(folded: str, first: int, end: int, grammar: Grammar) -> bool:
-    """Whether the line is a heading over the row of a table that follows it."""
+    """Whether the line is a heading over the labelled problem or row of a table below it."""
     if end - first > 30 or not _TITLE_LINE.fullmatch(folded, first, end):
         return False
-    label = grammar.label.match(folded, end + 1)
-    return label is not None and label["row"] is not None
+    label = grammar.label.match(folded, skip_blank(folded, end, len(folded)))
+    return label is not None and (label["row"] or label["problem"]) is not None
 
 
 # "关于...问题" over "...的公示": the title of the page, not an issue.

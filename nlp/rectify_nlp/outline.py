@@ -178,7 +178,13 @@ def _without_table_of_contents(folded: str, nodes: list[Node]) -> list[Node]:
 
 
 _UNNUMBERED = ("open", "label", "question", "line")
-_COUNTED = ("han", "han_bracket", "arabic", "arabic_bracket")
+# Kinds of counts, and the form in which each may go on.
+_OTHER_FORM = {
+    "han": "han_bracket",
+    "han_bracket": "han",
+    "arabic": "arabic_bracket",
+    "arabic_bracket": "arabic",
+}
 # Never above a first-level heading.
 _INNERMOST = ("is", "circled")
 
@@ -216,13 +222,14 @@ def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]
     """Where in `stack` the node takes another one's place; None: it opens a level of its own."""
     same = [i for i, open_ in enumerate(stack) if open_.kind == node.kind]
     if not same:
-        if node.kind in _COUNTED and 2 < node.ordinal != last.get(node.kind, 0) + 1:
+        if node.kind in _OTHER_FORM and 2 < node.ordinal != last.get(node.kind, 0) + 1:
             # A count that goes on in another form: 5. then (6).
+            other = _OTHER_FORM[node.kind]
             return next(
                 (
                     i
                     for i, open_ in reversed(list(enumerate(stack)))
-                    if open_.kind in _COUNTED and open_.ordinal + 1 == node.ordinal
+                    if open_.kind == other and open_.ordinal + 1 == node.ordinal
                 ),
                 None,
             )

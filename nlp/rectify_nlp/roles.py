@@ -26,6 +26,7 @@ _PLAN = re.compile(r"(?:安排|措施|打算|计划|举措|原因)[。:]?$")
 _LONGEST_ASPECT = 80
 # How much a verdict yields to what the siblings are.
 _FIRM, _WEAK, _WEAKEST = 2, 1, 0
+_MOST = 2
 _THIS_PROBLEM = re.compile(
     r"(?:针对|对|对于)(?:这|此|该|上述|以上|存在|反馈|巡[视察])[^“]{0,10}问题"
 )
@@ -41,6 +42,8 @@ class _Family:
     only_is: bool
     # How many of the members with parts are issues: 2 most, 1 half of them, 0 fewer.
     issues: int = 0
+    # Whether most of them are headings.
+    headings: bool = False
     has_leaf_issue: bool = False
 
 
@@ -79,7 +82,7 @@ class Roles:
         family = self._family(roots)
         ahead = False
         for section in roots:
-            zone, reason = self._zone(section, ahead)
+            zone, reason = self._zone(section, ahead, family)
             if zone == ISSUE:
                 self._decide(section, family)
                 ahead = True
@@ -183,7 +186,7 @@ class Roles:
 
     # -- second pass: roles from the top down ------------------------------------
 
-    def _zone(self, section: Node, ahead: bool) -> tuple[str, str]:
+    def _zone(self, section: Node, ahead: bool, family: _Family) -> tuple[str, str]:
         """Whether a first-level node leads to issues, and why; `ahead`: some did before it."""
         head = self.head(section)
         below = list(section.walk())
@@ -220,6 +223,8 @@ class Roles:
             return ISSUE, "the heading names an aspect"
         if labelled:
             return ISSUE, "an item label"
+        if ahead and family.issues == _MOST and below and not is_next:
+            return ISSUE, "beside issues of the same make"
         return OUTSIDE, "neither deficits nor item labels below"
 
     def _decide(self, node: Node, family: _Family) -> None:
@@ -232,6 +237,8 @@ class Roles:
         role, reason, firmness = self.verdict(node)
         if role == HEADING and firmness < family.issues and not self.aspect(node):
             role, reason = ISSUE, "an issue like most of those beside it"
+        elif role == ISSUE and firmness < _FIRM and family.headings:
+            role, reason = HEADING, "a heading like most of those beside it"
         if role == OUTSIDE:
             _mark((node, *node.walk()), OUTSIDE, reason)
         elif role == HEADING:
@@ -269,7 +276,9 @@ class Roles:
         if any(self.like_issue(n) for kid in kids for n in kid.walk() if n.kind != "is"):
             return HEADING, "deficits are named further below", _WEAK
         if (self.strong(node) and not self.aspect(node)) or self.like_issue(node):
-            return ISSUE, "names a deficit; its parts read like measures", _FIRM
+            deep = all(kid.children for kid in kids)
+            firm = _WEAK if deep else _FIRM
+            return ISSUE, "names a deficit; its parts read like measures", firm
         if node.parent is not None and all(kid.kind == "is" for kid in kids):
             return ISSUE, "a positive title; its parts are 一是, 二是 ...", _FIRM
         if self.aspect(node) or node.parent is None or self._has_children_with_text(node):
@@ -338,7 +347,11 @@ class Roles:
                 _mark((kid, *kid.walk()), MEASURE, "reads like a measure among issues")
 
     def _family(self, nodes: list[Node]) -> _Family:
-        verdicts = [self.verdict(node)[0] for node in nodes if node.children]
+        verdicts = [
+            role
+            for role, _, firmness in (self.verdict(node) for node in nodes if node.children)
+            if firmness > _WEAKEST
+        ]
         issues = verdicts.count(ISSUE)
         return _Family(
             size=len(nodes),
@@ -346,6 +359,7 @@ class Roles:
             strong=sum(map(self.strong, nodes)),
             only_is=all(node.kind == "is" for node in nodes),
             issues=(issues * 2 >= len(verdicts) > 0) + (issues >= 2 and issues * 2 > len(verdicts)),
+            headings=verdicts.count(HEADING) * 2 > len(verdicts) > 2,
         )
 
     def _organisation_child(self, node: Node, family: _Family) -> bool:

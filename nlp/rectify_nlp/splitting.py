@@ -149,7 +149,8 @@ class _Splitter:
             end = folded.find("\n", start)
             end = stop if end < 0 else end
             line = folded[start:end].strip()
-            if self.grammar.closing.match(line) or _SIGNATURE.fullmatch(line):
+            closes = self.grammar.closing.match(line) or _SIGNATURE.fullmatch(line)
+            if closes and not self._issues_follow(start, stop):
                 return farewell if farewell >= 0 else start
             if _ITEM.match(line):
                 farewell = -1
@@ -157,6 +158,12 @@ class _Splitter:
                 farewell = start
             start = end + 1
         return farewell if farewell >= 0 else stop
+
+    def _issues_follow(self, start: int, stop: int) -> bool:
+        labels = list(self.wording.labels(start, stop))
+        return any(label["problem"] for label in labels) and any(
+            label["measures"] for label in labels
+        )
 
     # -- issues --------------------------------------------------------------------
 

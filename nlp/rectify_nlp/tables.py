@@ -55,8 +55,8 @@ def issue_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
     "1 反馈问题:..." (or "（1） ...", where it is numbered so), "整改情况:..." with its line
     breaks kept and, where a column of a word or two tells the status, "完成情况:...".
     Merged cells may be repeated or blank: rows that share a problem are one issue. One
-    text over all columns is a heading, so is a new one in a first column of categories,
-    and a header that comes again is dropped.
+    text over all columns is a heading, so is a new one in a column of categories before the
+    problems; a header that comes again is dropped, and so are totals.
     """
     at = next((at for at, row in enumerate(rows) if _is_header(row)), None)
     if at is None:
@@ -64,18 +64,20 @@ def issue_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
     top, *below = rows[at:]
     lower = _lower_header(below[0], top) if below else None
     heads = [list(map(_tight, head)) for head in (top, *(below[:1] if lower else ()))]
-    body = [row for row in below if list(map(_tight, row)) not in heads]
+    body = [row for row in below if list(map(_tight, row)) not in heads and not _is_total(row)]
     columns = _Columns.of(lower or top, [row for row in body if len(_texts(row)) > 1])
     parts: list[str | _Issue] = [_flat(" ".join(_texts(row))) for row in rows[:at] if _texts(row)]
-    category = ""
+    category = heading = ""
     for row in body:
         if columns.is_heading(row):
-            parts.append(_flat(_texts(row)[0]))
+            heading = _flat(_texts(row)[0])
+            parts.append(heading)
         elif _texts(row):
             above = _flat(_at(row, columns.category))
             if above not in ("", category):
                 category = above
-                parts.append(category)
+                if above not in heading:
+                    parts.append(category)
             issue = parts[-1] if parts else None
             problem = _flat(_at(row, columns.problem))
             if not isinstance(issue, _Issue) or problem not in ("", issue.problem):
@@ -174,7 +176,8 @@ class _Columns:
             brief = [at for at in brief if at in states]
         told = [at for at in planned + done if at not in brief] or done
         status = [at for at in brief if at not in told]
-        category = 0 if _CATEGORY.fullmatch(_tight(header[0])) else -1
+        named = (at for at in range(problem) if _CATEGORY.fullmatch(_tight(header[at])))
+        category = next(named, -1)
         number = next(iter(places.get("number", ())), -1)
         return cls(category, number, problem, told, status)
 
@@ -204,6 +207,14 @@ def _is_header(row: Sequence[str]) -> bool:
     kinds = set(map(_kind, row))
     numbers = any(cell.strip() and _NUMERAL.fullmatch(cell) for cell in row)
     return bool(kinds & {"problem", "task"} and kinds & {"planned", "done"}) and not numbers
+
+
+def _is_total(row: Sequence[str]) -> bool:
+    texts = _texts(row)
+    return bool(texts) and len(texts[0]) <= 20 and _TOTAL.match(_tight(texts[0])) is not None
+
+
+_TOTAL = re.compile(r"[合总共小]计")
 
 
 def _lower_header(row: Sequence[str], upper: Sequence[str]) -> list[str] | None:

@@ -161,7 +161,7 @@ _UNIT_LINE = re.compile(
 
 
 def _tells(tight: str, names: str) -> bool:
-    if len(tight) > 200 or _CRUMBS.search(tight):
+    if len(tight) > 200 or _CRUMBS.search(tight) or _LIST_ITEM.match(tight):
         return False
     if _LABEL.search(tight) or _DATE.match(tight):
         return True
@@ -170,6 +170,7 @@ def _tells(tight: str, names: str) -> bool:
     return tight in names or (len(tight) <= 80 and _SUBJECT.search(tight) is not None)
 
 
+_LIST_ITEM = re.compile(r"[0-9]{1,2}[.、]")
 _SENTENCE = re.compile("[:;!?\u3002\uff01\uff1a\uff1b\uff1f]")
 
 
@@ -194,17 +195,33 @@ _FURNITURE = re.compile(
 )
 
 
+# Furniture between parts of an article is shorter than anything it could be taken for.
+_LONGEST_BAR = 30
+
+
 def _without_furniture(lines: list[Line]) -> list[str]:
-    """Texts without the furniture and links at both ends; past half way, furniture is an end."""
-    theirs = [line.linked or _FURNITURE.match(line.text) is not None for line in lines]
+    """Texts without furniture and links at both ends, and without share bars between them.
+
+    Past half way, furniture is an end unless much of the text is still to come.
+    """
+    furniture = [_FURNITURE.match(line.text) is not None for line in lines]
+    theirs = [line.linked or mark for line, mark in zip(lines, furniture, strict=True)]
+    ours = [0 if mark else len(line.text) for line, mark in zip(lines, theirs, strict=True)]
     first = next((at for at, mark in enumerate(theirs) if not mark), len(lines))
-    half = sum(len(line.text) for line in lines) / 2
+    total = sum(len(line.text) for line in lines)
     seen, last = 0, len(lines)
     for at, line in enumerate(lines):
-        if seen > half and _FURNITURE.match(line.text):
+        if seen * 2 > total and furniture[at] and sum(ours[at:]) * 4 < total:
             last = at
             break
         seen += len(line.text)
     while last > first and theirs[last - 1]:
         last -= 1
-    return [line.text for line in lines[first:last]]
+    kept: list[str] = []
+    bar = False  # within a share bar or a box of links
+    for at in range(first, last):
+        text = lines[at].text
+        bar = len(text) <= _LONGEST_BAR and (furniture[at] or (bar and lines[at].linked))
+        if not bar:
+            kept.append(text)
+    return kept
