@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from rectify_nlp.console import Writer, say
-from rectify_nlp.options import ModelOption, QuietOption
+from rectify_nlp.options import (
+    LIMITS,
+    MemoryOption,
+    ModelOption,
+    QuietOption,
+    SecondsOption,
+    SizeOption,
+    limits_of,
+)
 
 if TYPE_CHECKING:
     from rectify_nlp.jobs import Totals
@@ -23,6 +32,7 @@ class Form(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     PARQUET = "parquet"
+    XLSX = "xlsx"
 
 
 class Engine(StrEnum):
@@ -51,6 +61,9 @@ def batch(
     model: ModelOption = None,
     explain: Annotated[bool, typer.Option("--explain")] = False,
     quiet: QuietOption = False,
+    max_size: SizeOption = LIMITS.input_bytes / 1e6,
+    max_memory: MemoryOption = LIMITS.memory_bytes / 1e6,
+    max_seconds: SecondsOption = int(LIMITS.wall_seconds),
 ) -> None:
     """Judge any number of notices or segments: in parallel, part by part, resumable."""
     from rectify_nlp.cluster import run_on
@@ -58,7 +71,7 @@ def batch(
     from rectify_nlp.jobs import default_jobs, run, settings_for, stream
 
     streamed = output == "-"
-    _check_batch(sources or [], from_file, form, streamed=streamed, resume=resume)
+    _check_batch(sources or [], from_file, form, output, streamed=streamed, resume=resume)
     _check_engine(context, engine, master, streamed=streamed)
     listed = listing(from_file) if from_file else None
     inputs = Inputs(
@@ -70,9 +83,12 @@ def batch(
         with _Progress(quiet=quiet, interrupted="nothing was kept") as status:
             status.totals = run_on(inputs, output, master, progress=status.shown, **options)
         return
-    settings = settings_for(inputs, model=model, form=form.value, explain=explain)
+    settings = settings_for(
+        inputs, model=model, form=form.value, explain=explain,
+        limits=limits_of(max_size, max_memory, max_seconds),
+    )  # fmt: skip
     limits: dict[str, Any] = {"jobs": jobs or default_jobs(), "timeout": timeout}
-    resumable = "what is done stays, --resume goes on from there"
+    resumable = "" if streamed else "what is done stays, --resume goes on from there"
     with _Progress(quiet=quiet, interrupted=resumable) as status:
         if streamed:
             with Writer(None) as write:
@@ -83,7 +99,13 @@ def batch(
 
 
 def _check_batch(
-    sources: Sequence[str], from_file: str | None, form: Form, *, streamed: bool, resume: bool
+    sources: Sequence[str],
+    from_file: str | None,
+    form: Form,
+    output: str,
+    *,
+    streamed: bool,
+    resume: bool,
 ) -> None:
     standard_input = [*sources, from_file].count("-")
     wrong = {
@@ -91,8 +113,9 @@ def _check_batch(
         "standard input can be read only once": standard_input > 1,
         "- goes with -o - only: a run into a folder reads its input twice": "-" in sources
         and not streamed,
-        "-o - writes JSON lines; csv and parquet need a folder": streamed and form != Form.JSONL,
+        "-o - writes JSON lines; other formats need a folder": streamed and form != Form.JSONL,
         "-o - cannot be resumed; give a folder": streamed and resume,
+        "-o names a folder; the ledger in it is called ledger.xlsx": output.endswith(".xlsx"),
     }
     for what, is_so in wrong.items():
         if is_so:
@@ -120,6 +143,15 @@ def _check_engine(
             raise typer.BadParameter(what)
 
 
+class _Terminated(BaseException):
+    """Somebody asked the process to end."""
+
+
+def _terminated(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+    raise _Terminated
+
+
 class _Progress:
     """Progress on a terminal, and at the end what came of a run: a line and the exit status."""
 
@@ -130,6 +162,8 @@ class _Progress:
         self.shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
 
     def __enter__(self) -> _Progress:
+        # Asked to end, as by an interrupt from the keyboard: workers and lock go first.
+        signal.signal(signal.SIGTERM, _terminated)
         return self
 
     def tell(self, line: str) -> None:
@@ -138,9 +172,9 @@ class _Progress:
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         self.tell("")
-        if kind is KeyboardInterrupt:
-            say(f"interrupted; {self.interrupted}")
-            raise typer.Exit(130) from None
+        if kind in (KeyboardInterrupt, _Terminated):
+            say(f"interrupted; {self.interrupted}" if self.interrupted else "interrupted")
+            raise typer.Exit(130 if kind is KeyboardInterrupt else 143) from None
         totals = self.totals
         if totals is None:
             return
