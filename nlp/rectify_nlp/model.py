@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rectify_nlp.classifier import LinearClassifier, softmax
+from rectify_nlp.compiled import Compiled
 from rectify_nlp.errors import LabelsError, ModelError, OutputError
 from rectify_nlp.features import (
     FIELDS,
@@ -110,7 +111,14 @@ class Model:
         }
 
     def _probabilities(self, texts: Texts) -> dict[str, Floats]:
-        return {task: softmax(self.classifiers[task].logits(texts)) for task in TASKS}
+        logits = self._compiled.logits(texts) or {
+            task: classifier.logits(texts) for task, classifier in self.classifiers.items()
+        }
+        return {task: softmax(logits[task]) for task in TASKS}
+
+    @cached_property
+    def _compiled(self) -> Compiled:
+        return Compiled(self.classifiers)
 
     def _findings(self, issues: Sequence[Issue], explain: bool) -> Iterator[Finding]:
         texts = _texts(issues)
@@ -417,7 +425,7 @@ def _classifier(
     return LinearClassifier(
         labels=labels,
         vectorizer=Vectorizer(blocks, vocabulary, terms, weights[:, 0].astype(np.float64)),
-        weights=np.ascontiguousarray(weights[:, 1:]),
+        weights=np.asfortranarray(weights[:, 1:]),
         bias=bias,
         temperature=temperature,
         abstain_below=abstain_below,

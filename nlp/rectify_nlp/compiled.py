@@ -1,0 +1,229 @@
+"""Logits of many segments in two compiled passes, where numba is installed (extra `fast`).
+
+The passes do for one segment after another what `lexicon`, `features` and `classifier` do
+for all at once, from the same arrays: the terms are the same, the logits equal but for
+rounding. numba translates them when they are first needed, which takes seconds, and keeps
+the result beside this module or, where that may not be written, in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
+from math import log, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rectify_nlp.classifier import LinearClassifier
+from rectify_nlp.features import FIELDS, Floats, Texts, Vocabulary
+from rectify_nlp.lexicon import Codes, Ints, lexicon
+
+# Importing numba and what it has kept takes as long as judging so many segments without.
+WORTH_IT = 4000
+
+Indexes = NDArray[np.int32]
+
+
+class Compiled:
+    """The classifiers of a model, to be asked for the logits of all their tasks at once."""
+
+    def __init__(self, classifiers: Mapping[str, LinearClassifier]) -> None:
+        self._classifiers = classifiers
+        self._segments = 0
+
+    def logits(self, texts: Texts) -> dict[str, Floats] | None:
+        """What `LinearClassifier.logits` says, by task.
+
+        None where numba is missing, and until `WORTH_IT` segments have come.
+        """
+        self._segments += texts.segments
+        if self._segments < WORTH_IT or _passes() is None:
+            return None
+        count, score = _passes()
+        counted: dict[Vocabulary, tuple[Ints, Indexes, Indexes]] = {}
+        result = {}
+        for task, classifier in self._classifiers.items():
+            vocabulary = classifier.vectorizer.vocabulary
+            if vocabulary not in counted:
+                counted[vocabulary] = count(texts.codes, texts.starts, *_of_terms(vocabulary))
+            out = np.tile(classifier.bias, (texts.segments, 1))
+            score(*counted[vocabulary], *self._of_classifiers[task], out)
+            result[task] = out / classifier.temperature
+        return result
+
+    @cached_property
+    def _of_classifiers(self) -> dict[str, tuple[Any, ...]]:
+        """What `score` reads of each classifier."""
+        return {
+            task: (
+                np.array([[f in b.fields for f in FIELDS] for b in c.vectorizer.blocks]),
+                np.array([b.weight for b in c.vectorizer.blocks]),
+                np.array(c.vectorizer.column_of, dtype=np.int32),
+                c.vectorizer.idf,
+                np.ascontiguousarray(c.weights),  # those of a column side by side
+            )
+            for task, c in self._classifiers.items()
+        }
+
+
+def _of_terms(vocabulary: Vocabulary) -> tuple[Any, ...]:
+    """What `count` reads of the dictionary and of the vocabulary."""
+    words, pairs = lexicon(), vocabulary.of_pairs
+    return (
+        *(words.cells, words.weights, words.labels, words.base, words.alone, words.in_run),
+        *(vocabulary.of_words, pairs.cells, pairs.shift, len(vocabulary.terms)),
+    )
+
+
+@cache
+def _passes() -> tuple[Callable[..., Any], Callable[..., Any]] | None:
+    """`_count` and `_score`, translated."""
+    try:
+        from numba import njit
+    except ImportError:
+        return None
+    try:
+        return njit(cache=True)(_count), njit(cache=True)(_score)
+    except RuntimeError:  # nowhere to keep them
+        return njit(_count), njit(_score)
+
+
+def _count(
+    codes: Codes,
+    starts: Ints,
+    cells: Ints,
+    weights: Floats,
+    labels: Ints,
+    base: Ints,
+    alone: Floats,
+    in_run: NDArray[np.bool_],
+    of_words: Ints,
+    pair_cells: Ints,
+    pair_shift: int,
+    terms: int,
+) -> tuple[Ints, Indexes, Indexes]:
+    """The distinct terms of each text and how often each occurs.
+
+    Text `t` has those from the `t`-th value of the first array to the next.
+    """
+    size = len(cells)
+    bounds = np.zeros(len(starts) + 1, np.int64)
+    found = np.empty(2 * len(codes), np.int32)
+    times = np.empty(2 * len(codes), np.int32)
+    place = np.full(terms, -1, np.int64)  # where in `found` a term of this text stands
+    best = np.zeros(len(codes) + 1)
+    stop = np.empty(len(codes), np.int64)
+    ids = np.empty(len(codes), np.int64)
+    used = 0
+    for text in range(len(starts)):
+        first = starts[text]
+        last = starts[text + 1] - 1 if text + 1 < len(starts) else len(codes) - 1
+
+        # The best sum from each position to the end of its run: see `Lexicon.cut`.
+        best[last] = 0.0
+        for start in range(last - 1, first - 1, -1):
+            char = min(np.int64(codes[start]), 0xFFFF)
+            stop[start] = start + 1
+            ids[start] = size + np.int64(codes[start])
+            if not in_run[char]:
+                best[start] = 0.0
+                continue
+            top = alone[char] + best[start + 1]
+            root = base[char]
+            at = start + 1
+            while root and at < last:
+                label = labels[min(np.int64(codes[at]), 0xFFFF)]
+                slot = root + label
+                cell = cells[slot]
+                if label == 0 or cell & 0xFFFF != label:
+                    break
+                at += 1
+                index = cell >> 16 & 0xFFFF
+                if index and weights[index] + best[at] >= top:
+                    top = weights[index] + best[at]
+                    stop[start], ids[start] = at, slot
+                root = cell >> 32
+            best[start] = top
+
+        begin = used
+        at = first
+        digit, letter = size + ord("0"), size + ord("a")
+        while at < last:
+            word = ids[at]
+            at = stop[at]
+            if word == digit or word == letter:
+                while at < last and (ids[at] == digit or ids[at] == letter):
+                    word = min(word, ids[at])
+                    at = stop[at]
+            term = of_words[min(word, len(of_words) - 1)]
+            if term >= 0:
+                if place[term] < begin:
+                    place[term] = used
+                    found[used], times[used] = term, 0
+                    used += 1
+                times[place[term]] += 1
+        for at in range(first, last - 1):
+            one, two = np.int64(codes[at]), np.int64(codes[at + 1])
+            if not (0x3400 <= one <= 0x9FFF and 0x3400 <= two <= 0x9FFF):
+                continue
+            key = one << 16 | two
+            slot = (key * 0x9E3779B1 & 0xFFFFFFFF) >> pair_shift
+            while pair_cells[slot] != 0 and pair_cells[slot] >> 31 != key:
+                slot += 1
+            if pair_cells[slot] != 0:
+                term = pair_cells[slot] & 0x7FFFFFFF
+                if place[term] < begin:
+                    place[term] = used
+                    found[used], times[used] = term, 0
+                    used += 1
+                times[place[term]] += 1
+        bounds[text + 1] = used
+    return bounds, found[:used], times[:used]
+
+
+def _score(
+    bounds: Ints,
+    found: Indexes,
+    times: Indexes,
+    read: NDArray[np.bool_],
+    block_weight: Floats,
+    column_of: Indexes,
+    idf: Floats,
+    weights: NDArray[np.float32],
+    out: Floats,
+) -> None:
+    """Add to each row of `out` what the blocks say of its segment: see `Vectorizer`."""
+    fields = read.shape[1]
+    labels = out.shape[1]
+    total = np.zeros(column_of.shape[1], np.int64)
+    seen = np.empty(len(total), np.int64)
+    sums = np.empty(labels)
+    for segment in range(len(out)):
+        for block in range(len(read)):
+            terms = 0
+            for field in range(fields):
+                text = segment * fields + field
+                for entry in range(bounds[text], bounds[text + 1] if read[block, field] else 0):
+                    term = found[entry]
+                    if column_of[block, term] >= 0:
+                        if total[term] == 0:
+                            seen[terms] = term
+                            terms += 1
+                        total[term] += times[entry]
+            square = 0.0
+            sums[:] = 0.0
+            for i in range(terms):
+                column = column_of[block, seen[i]]
+                value = idf[column]
+                if total[seen[i]] > 1:
+                    value *= 1.0 + log(total[seen[i]])
+                total[seen[i]] = 0
+                square += value * value
+                for label in range(labels):
+                    sums[label] += value * weights[column, label]
+            if terms:
+                scale = block_weight[block] / sqrt(square)
+                for label in range(labels):
+                    out[segment, label] += sums[label] * scale
