@@ -61,18 +61,30 @@ class Compiled:
                 np.array([[f in b.fields for f in FIELDS] for b in c.vectorizer.blocks]),
                 np.array([b.weight for b in c.vectorizer.blocks]),
                 np.array(c.vectorizer.column_of, dtype=np.int32),
-                c.vectorizer.idf,
-                np.ascontiguousarray(c.weights),  # those of a column side by side
+                # What is read together lies together. An idf was rounded to 32 bits before.
+                _aligned(np.column_stack([c.vectorizer.idf, c.weights]).astype(np.float32)),
             )
             for task, c in self._classifiers.items()
         }
+
+
+def _aligned(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A copy that begins with a line of the processor's cache.
+
+    Idf and 15 weights then lie in one line instead of two, and are added twice as fast.
+    """
+    room = np.empty(rows.nbytes + 64, dtype=np.uint8)
+    start = -room.ctypes.data % 64
+    copy = room[start : start + rows.nbytes].view(np.float32).reshape(rows.shape)
+    copy[:] = rows
+    return copy
 
 
 def _of_terms(vocabulary: Vocabulary) -> tuple[Any, ...]:
     """What `count` reads of the dictionary and of the vocabulary."""
     words, pairs = lexicon(), vocabulary.of_pairs
     return (
-        *(words.cells, words.weights, words.labels, words.base, words.alone, words.in_run),
+        *(words.cells, words.weights, words.labels, words.in_run),
         *(vocabulary.of_words, pairs.cells, pairs.shift, len(vocabulary.terms)),
     )
 
@@ -96,8 +108,6 @@ def _count(
     cells: Ints,
     weights: Floats,
     labels: Ints,
-    base: Ints,
-    alone: Floats,
     in_run: NDArray[np.bool_],
     of_words: Ints,
     pair_cells: Ints,
@@ -109,13 +119,16 @@ def _count(
     Text `t` has those from the `t`-th value of the first array to the next.
     """
     size = len(cells)
+    digit, letter = size + ord("0"), size + ord("a")
     bounds = np.zeros(len(starts) + 1, np.int64)
-    found = np.empty(2 * len(codes), np.int32)
+    found = np.empty(2 * len(codes) + 1, np.int32)
     times = np.empty(2 * len(codes), np.int32)
-    place = np.full(terms, -1, np.int64)  # where in `found` a term of this text stands
+    total = np.zeros(terms + 1, np.int32)
+    total[terms] = 1
     best = np.zeros(len(codes) + 1)
     stop = np.empty(len(codes), np.int64)
     ids = np.empty(len(codes), np.int64)
+    label_at = np.zeros(len(codes), np.int64)
     used = 0
     for text in range(len(starts)):
         first = starts[text]
@@ -125,31 +138,30 @@ def _count(
         best[last] = 0.0
         for start in range(last - 1, first - 1, -1):
             char = min(np.int64(codes[start]), 0xFFFF)
+            label_at[start] = labels[char]
             stop[start] = start + 1
             ids[start] = size + np.int64(codes[start])
             if not in_run[char]:
                 best[start] = 0.0
                 continue
-            top = alone[char] + best[start + 1]
-            root = base[char]
+            cell = cells[label_at[start]] if label_at[start] else 0
+            top = weights[cell >> 16 & 0xFFFF] + best[start + 1]
             at = start + 1
-            while root and at < last:
-                label = labels[min(np.int64(codes[at]), 0xFFFF)]
-                slot = root + label
+            while cell and at < last and label_at[at]:
+                slot = (cell >> 32) + label_at[at]
                 cell = cells[slot]
-                if label == 0 or cell & 0xFFFF != label:
+                if cell & 0xFFFF != label_at[at]:
                     break
                 at += 1
                 index = cell >> 16 & 0xFFFF
                 if index and weights[index] + best[at] >= top:
                     top = weights[index] + best[at]
                     stop[start], ids[start] = at, slot
-                root = cell >> 32
             best[start] = top
 
-        begin = used
+        # A term is noted where it is first counted; with no branch there is none to guess
+        # wrong. What is no term is counted as one behind the last, and was before.
         at = first
-        digit, letter = size + ord("0"), size + ord("a")
         while at < last:
             word = ids[at]
             at = stop[at]
@@ -158,27 +170,25 @@ def _count(
                     word = min(word, ids[at])
                     at = stop[at]
             term = of_words[min(word, len(of_words) - 1)]
-            if term >= 0:
-                if place[term] < begin:
-                    place[term] = used
-                    found[used], times[used] = term, 0
-                    used += 1
-                times[place[term]] += 1
+            term = term if term >= 0 else terms
+            found[used] = term
+            used += total[term] == 0
+            total[term] += 1
         for at in range(first, last - 1):
             one, two = np.int64(codes[at]), np.int64(codes[at + 1])
             if not (0x3400 <= one <= 0x9FFF and 0x3400 <= two <= 0x9FFF):
                 continue
             key = one << 16 | two
             slot = (key * 0x9E3779B1 & 0xFFFFFFFF) >> pair_shift
-            while pair_cells[slot] != 0 and pair_cells[slot] >> 31 != key:
+            while pair_cells[slot] >> 31 != key and pair_cells[slot] != 0:
                 slot += 1
-            if pair_cells[slot] != 0:
-                term = pair_cells[slot] & 0x7FFFFFFF
-                if place[term] < begin:
-                    place[term] = used
-                    found[used], times[used] = term, 0
-                    used += 1
-                times[place[term]] += 1
+            term = pair_cells[slot] & 0x7FFFFFFF if pair_cells[slot] else terms
+            found[used] = term
+            used += total[term] == 0
+            total[term] += 1
+        for entry in range(bounds[text], used):
+            times[entry] = total[found[entry]]
+            total[found[entry]] = 0
         bounds[text + 1] = used
     return bounds, found[:used], times[:used]
 
@@ -190,16 +200,18 @@ def _score(
     read: NDArray[np.bool_],
     block_weight: Floats,
     column_of: Indexes,
-    idf: Floats,
-    weights: NDArray[np.float32],
+    rows: NDArray[np.float32],
     out: Floats,
 ) -> None:
-    """Add to each row of `out` what the blocks say of its segment: see `Vectorizer`."""
+    """Add to each row of `out` what the blocks say of its segment: see `Vectorizer`.
+
+    `rows` has for each column its idf, then its weights.
+    """
     fields = read.shape[1]
     labels = out.shape[1]
     total = np.zeros(column_of.shape[1], np.int64)
     seen = np.empty(len(total), np.int64)
-    sums = np.empty(labels)
+    sums = np.empty(rows.shape[1])
     for segment in range(len(out)):
         for block in range(len(read)):
             terms = 0
@@ -216,14 +228,14 @@ def _score(
             sums[:] = 0.0
             for i in range(terms):
                 column = column_of[block, seen[i]]
-                value = idf[column]
+                value = np.float64(rows[column, 0])
                 if total[seen[i]] > 1:
                     value *= 1.0 + log(total[seen[i]])
                 total[seen[i]] = 0
                 square += value * value
-                for label in range(labels):
-                    sums[label] += value * weights[column, label]
+                for at in range(rows.shape[1]):
+                    sums[at] += value * rows[column, at]
             if terms:
                 scale = block_weight[block] / sqrt(square)
                 for label in range(labels):
-                    out[segment, label] += sums[label] * scale
+                    out[segment, label] += sums[label + 1] * scale

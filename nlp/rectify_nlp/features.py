@@ -245,7 +245,7 @@ class Vocabulary:
     def of_words(self) -> Ints:
         """The position of each word by its key; the last is that of any larger key."""
         keys = lexicon().ids(self._words)
-        table = np.full(max(lexicon().size, keys.max(initial=0)) + 2, -1)
+        table = np.full(max(lexicon().size, keys.max(initial=0)) + 2, -1, dtype=np.int32)
         table[keys] = np.arange(len(self._pairs) // 3, len(self.terms))
         table[-1] = -1  # also the place of words that no text can be cut into
         return table
