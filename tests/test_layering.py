@@ -118,4 +118,7 @@ def test_a_prediction_loads_nothing_heavy(guangzhou):
     loaded = set(done.stderr.split())
     assert len(done.stdout.splitlines()) == 17
     assert "numpy" in loaded
-    assert loaded & {"sklearn", "scipy", "joblib", "jieba", "rich", "jinja2", "xlsxwriter", "numba"} == set()
+    assert (
+        loaded & {"sklearn", "scipy", "joblib", "jieba", "rich", "jinja2", "xlsxwriter", "numba"}
+        == set()
+    )

@@ -47,7 +47,7 @@ class Compiled:
         for task, classifier in self._classifiers.items():
             vocabulary = classifier.vectorizer.vocabulary
             if vocabulary not in counted:
-                counted[vocabulary] = count(texts.codes, texts.starts, *_of_terms(vocabulary))
+                counted[vocabulary] = count(texts.codes, texts.bounds, *_of_terms(vocabulary))
             out = np.tile(classifier.bias, (texts.segments, 1))
             score(*counted[vocabulary], *self._of_classifiers[task], out)
             result[task] = out / classifier.temperature
@@ -104,7 +104,7 @@ def _passes() -> tuple[Callable[..., Any], Callable[..., Any]] | None:
 
 def _count(
     codes: Codes,
-    starts: Ints,
+    bounds: Ints,
     cells: Ints,
     weights: Floats,
     labels: Ints,
@@ -120,34 +120,38 @@ def _count(
     """
     size = len(cells)
     digit, letter = size + ord("0"), size + ord("a")
-    bounds = np.zeros(len(starts) + 1, np.int64)
+    entries = np.zeros(len(bounds), np.int64)
     found = np.empty(2 * len(codes) + 1, np.int32)
     times = np.empty(2 * len(codes), np.int32)
     total = np.zeros(terms + 1, np.int32)
     total[terms] = 1
-    best = np.zeros(len(codes) + 1)
-    stop = np.empty(len(codes), np.int64)
-    ids = np.empty(len(codes), np.int64)
-    label_at = np.zeros(len(codes), np.int64)
+    longest = 0
+    for text in range(len(bounds) - 1):
+        longest = max(longest, bounds[text + 1] - bounds[text])
+    best = np.zeros(longest + 1)
+    stop = np.empty(longest, np.int64)
+    ids = np.empty(longest, np.int64)
+    label_at = np.empty(longest, np.int64)
+    total = np.zeros(terms + 1, np.int32)
+    total[terms] = 1
     used = 0
-    for text in range(len(starts)):
-        first = starts[text]
-        last = starts[text + 1] - 1 if text + 1 < len(starts) else len(codes) - 1
+    for text in range(len(bounds) - 1):
+        chars = codes[bounds[text] : bounds[text + 1] - 1]  # without the line feed behind it
 
         # The best sum from each position to the end of its run: see `Lexicon.cut`.
-        best[last] = 0.0
-        for start in range(last - 1, first - 1, -1):
-            char = min(np.int64(codes[start]), 0xFFFF)
+        best[len(chars)] = 0.0
+        for start in range(len(chars) - 1, -1, -1):
+            char = min(np.int64(chars[start]), 0xFFFF)
             label_at[start] = labels[char]
             stop[start] = start + 1
-            ids[start] = size + np.int64(codes[start])
+            ids[start] = size + np.int64(chars[start])
             if not in_run[char]:
                 best[start] = 0.0
                 continue
             cell = cells[label_at[start]] if label_at[start] else 0
             top = weights[cell >> 16 & 0xFFFF] + best[start + 1]
             at = start + 1
-            while cell and at < last and label_at[at]:
+            while cell and at < len(chars) and label_at[at]:
                 slot = (cell >> 32) + label_at[at]
                 cell = cells[slot]
                 if cell & 0xFFFF != label_at[at]:
@@ -161,12 +165,12 @@ def _count(
 
         # A term is noted where it is first counted; with no branch there is none to guess
         # wrong. What is no term is counted as one behind the last, and was before.
-        at = first
-        while at < last:
+        at = 0
+        while at < len(chars):
             word = ids[at]
             at = stop[at]
             if word == digit or word == letter:
-                while at < last and (ids[at] == digit or ids[at] == letter):
+                while at < len(chars) and (ids[at] == digit or ids[at] == letter):
                     word = min(word, ids[at])
                     at = stop[at]
             term = of_words[min(word, len(of_words) - 1)]
@@ -174,8 +178,8 @@ def _count(
             found[used] = term
             used += total[term] == 0
             total[term] += 1
-        for at in range(first, last - 1):
-            one, two = np.int64(codes[at]), np.int64(codes[at + 1])
+        for at in range(len(chars) - 1):
+            one, two = np.int64(chars[at]), np.int64(chars[at + 1])
             if not (0x3400 <= one <= 0x9FFF and 0x3400 <= two <= 0x9FFF):
                 continue
             key = one << 16 | two
@@ -186,15 +190,15 @@ def _count(
             found[used] = term
             used += total[term] == 0
             total[term] += 1
-        for entry in range(bounds[text], used):
+        for entry in range(entries[text], used):
             times[entry] = total[found[entry]]
             total[found[entry]] = 0
-        bounds[text + 1] = used
-    return bounds, found[:used], times[:used]
+        entries[text + 1] = used
+    return entries, found[:used], times[:used]
 
 
 def _score(
-    bounds: Ints,
+    entries: Ints,
     found: Indexes,
     times: Indexes,
     read: NDArray[np.bool_],
@@ -217,7 +221,7 @@ def _score(
             terms = 0
             for field in range(fields):
                 text = segment * fields + field
-                for entry in range(bounds[text], bounds[text + 1] if read[block, field] else 0):
+                for entry in range(entries[text], entries[text + 1] if read[block, field] else 0):
                     term = found[entry]
                     if column_of[block, term] >= 0:
                         if total[term] == 0:

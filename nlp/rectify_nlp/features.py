@@ -139,17 +139,17 @@ class Texts:
         self.segments = len(segments)
         texts = [segment.get(name, "") for segment in segments for name in FIELDS]
         self._places: dict[int, tuple[int, ...]] = {}
-        codes, starts = _joined(texts)
+        codes, bounds = _joined(texts)
         special = np.flatnonzero(_unfolded()[np.minimum(codes, 0xFFFF)])
         if len(special):
-            for index in np.unique(np.searchsorted(starts, special, "right") - 1).tolist():
+            for index in np.unique(np.searchsorted(bounds, special, "right") - 1).tolist():
                 folded = Folded.of(texts[index])
                 texts[index] = folded.text
                 if folded.places is not None:
                     self._places[index] = folded.places
-            codes, starts = _joined(texts)
+            codes, bounds = _joined(texts)
         self.codes = replaced(codes, _normal_forms())
-        self.starts = starts
+        self.bounds = bounds
         self._vocabulary: Vocabulary | None = None
         self._counted: dict[tuple[str, ...], Counted] = {}
 
@@ -170,9 +170,7 @@ class Texts:
             known = np.flatnonzero(term >= 0)
             start = np.append(words.starts, at)[known]
             end = np.append(words.ends, at + 2)[known]
-            text = np.repeat(
-                np.arange(len(self.starts)), np.diff(self.starts, append=len(self.codes))
-            )
+            text = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
             self._found = Found(term[known], text[start], start, end)
             self._by_field = _by_field(self._found, self.segments, len(vocabulary.terms))
             self._counted = {}
@@ -197,16 +195,17 @@ class Texts:
 
     def place(self, text: int, start: int, end: int) -> tuple[int, int]:
         """Where a span of `Found` lies in the text of its field as given."""
-        first = int(self.starts[text])
+        first = int(self.bounds[text])
         start, end = start - first, end - first
         places = self._places.get(text)
         return (start, end) if places is None else (places[start], places[end])
 
 
 def _joined(texts: Sequence[str]) -> tuple[Codes, Ints]:
-    """Code points of all texts, each with a line feed behind it, and where each starts."""
-    ends = np.cumsum([len(text) + 1 for text in texts], dtype=np.int64)
-    return code_points("".join([text + "\n" for text in texts])), np.append(0, ends[:-1])
+    """Code points of all texts, each with a line feed behind it, and where each begins and
+    the last ends."""
+    bounds = np.cumsum([0, *[len(text) + 1 for text in texts]], dtype=np.int64)
+    return code_points("".join([text + "\n" for text in texts])), bounds
 
 
 def _pair_keys(first: Codes, second: Codes) -> Ints:

@@ -77,7 +77,7 @@ def _half_width() -> Codes:
 
 def simplify(text: str) -> str:
     """`text` with traditional characters made simplified, of the same length."""
-    return _simplified(text) if _TRADITIONAL.search(text) else text
+    return _simplified(text) if some_traditional(text) else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,11 @@ class Folded:
     def end_place(self, position: int) -> int:
         """As `place`, for an exclusive end: behind the last character and its pinyin."""
         return 0 if position == 0 else self.place(position)
+
+
+def some_traditional(text: str) -> bool:
+    """Whether there is a character that only traditional script has."""
+    return _TRADITIONAL.search(text) is not None
 
 
 def is_traditional(text: str) -> bool:

@@ -281,16 +281,18 @@ def _texts(issues: Iterable[Issue]) -> Texts:
 
 def readable(issue: Issue) -> Fields:
     """What the classifiers may read of an issue: a status it states is masked."""
-    hidden = issue.stated.masked if issue.stated else (0, 0)
+    hidden = issue.stated.masked if issue.stated else None
 
     def visible(passage: Passage) -> str:
         text = passage.text
+        if hidden is None:
+            return text
         low = min(max(hidden[0] - passage.start, 0), len(text))
         high = min(max(hidden[1] - passage.start, 0), len(text))
         return text[:low] + MASK * (high - low) + text[high:] if low < high else text
 
     return {
-        "path": "\n".join([visible(heading) for heading in issue.path]),
+        "path": "\n".join(map(visible, issue.path)),
         "problem": visible(issue.problem),
         "measures": visible(issue.measures),
     }
