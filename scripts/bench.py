@@ -11,7 +11,8 @@ What is compared runs alternately; the figures are medians and their ratios. The
 reference is what one would write first: jieba, TfidfVectorizer and LogisticRegression
 behind joblib.load, trained on the same segments, asked for one label and its
 probability. fastText, if `fasttext-community` is installed, is timed on text that is
-already cut into words.
+already cut into words. Segments are judged with numpy alone and, where numba is
+installed, by the compiled passes.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -108,7 +110,7 @@ def notice(runs: int, obvious: str) -> None:
 def segments(runs: int, obvious: str) -> None:
     import joblib
 
-    from rectify_nlp import Model, load_examples
+    from rectify_nlp import Model, compiled, load_examples
     from rectify_nlp.splitting import segment
 
     model = Model.load()
@@ -123,11 +125,22 @@ def segments(runs: int, obvious: str) -> None:
             [segment(e.problem, e.measures, e.path, taxonomy=model.taxonomy)[1] for e in examples]
         )
 
+    def probabilities() -> None:
+        model.probabilities(issues)
+
+    def compiled_from(count: int, run: Callable[[], None]) -> None:
+        compiled.WORTH_IT = count
+        run()
+
+    never = sys.maxsize
     timed: dict[str, Callable[[], object]] = {
         "obvious, one label": lambda: pipeline.predict_proba(texts),
-        "segment and judge": findings,
-        "probabilities": lambda: model.probabilities(issues),
+        "segment and judge": partial(compiled_from, never, findings),
+        "probabilities": partial(compiled_from, never, probabilities),
     }
+    if find_spec("numba"):
+        timed["segment and judge, compiled"] = partial(compiled_from, 0, findings)
+        timed["probabilities, compiled"] = partial(compiled_from, 0, probabilities)
     try:
         import fasttext
     except ImportError:
@@ -162,7 +175,7 @@ def segments(runs: int, obvious: str) -> None:
     )
     for name, value in rate.items():
         ratio = value / rate["obvious, one label"]
-        print(f"  {name:20s} {value:8.0f} segments/s {ratio:7.1f} of the obvious pipeline")
+        print(f"  {name:27s} {value:8.0f} segments/s {ratio:7.1f} of the obvious pipeline")
 
 
 def documents(runs: int) -> None:

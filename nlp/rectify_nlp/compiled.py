@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from rectify_nlp.classifier import LinearClassifier
 from rectify_nlp.features import FIELDS, Floats, Texts, Vocabulary
-from rectify_nlp.lexicon import Codes, Ints, lexicon
+from rectify_nlp.folding import Codes
+from rectify_nlp.lexicon import Ints, lexicon
 
 # Importing numba and what it has kept takes as long as judging so many segments without.
-WORTH_IT = 4000
+WORTH_IT = 5000
 
 Indexes = NDArray[np.int32]
 
@@ -39,9 +40,9 @@ class Compiled:
         None where numba is missing, and until `WORTH_IT` segments have come.
         """
         self._segments += texts.segments
-        if self._segments < WORTH_IT or _passes() is None:
+        if self._segments < WORTH_IT or (passes := _passes()) is None:
             return None
-        count, score = _passes()
+        count, score = passes
         counted: dict[Vocabulary, tuple[Ints, Indexes, Indexes]] = {}
         result = {}
         for task, classifier in self._classifiers.items():
@@ -60,7 +61,7 @@ class Compiled:
             task: (
                 np.array([[f in b.fields for f in FIELDS] for b in c.vectorizer.blocks]),
                 np.array([b.weight for b in c.vectorizer.blocks]),
-                np.array(c.vectorizer.column_of, dtype=np.int32),
+                np.stack(c.vectorizer.column_of, axis=1).astype(np.int32),
                 # What is read together lies together. An idf was rounded to 32 bits before.
                 _aligned(np.column_stack([c.vectorizer.idf, c.weights]).astype(np.float32)),
             )
@@ -91,15 +92,14 @@ def _of_terms(vocabulary: Vocabulary) -> tuple[Any, ...]:
 
 @cache
 def _passes() -> tuple[Callable[..., Any], Callable[..., Any]] | None:
-    """`_count` and `_score`, translated."""
+    """`_count` and `_score`, translated; None where that cannot be done once for all runs."""
     try:
         from numba import njit
-    except ImportError:
+
+        translate = njit(cache=True, error_model="numpy")
+        return translate(_count), translate(_score)
+    except (ImportError, RuntimeError):  # the latter where numba may keep files nowhere
         return None
-    try:
-        return njit(cache=True)(_count), njit(cache=True)(_score)
-    except RuntimeError:  # nowhere to keep them
-        return njit(_count), njit(_score)
 
 
 def _count(
@@ -116,18 +116,14 @@ def _count(
 ) -> tuple[Ints, Indexes, Indexes]:
     """The distinct terms of each text and how often each occurs.
 
-    Text `t` has those from the `t`-th value of the first array to the next.
+    Gives where the terms of each text begin and the last end, the terms, their counts.
     """
     size = len(cells)
     digit, letter = size + ord("0"), size + ord("a")
     entries = np.zeros(len(bounds), np.int64)
     found = np.empty(2 * len(codes) + 1, np.int32)
     times = np.empty(2 * len(codes), np.int32)
-    total = np.zeros(terms + 1, np.int32)
-    total[terms] = 1
-    longest = 0
-    for text in range(len(bounds) - 1):
-        longest = max(longest, bounds[text + 1] - bounds[text])
+    longest = (bounds[1:] - bounds[:-1]).max() if len(bounds) > 1 else 0
     best = np.zeros(longest + 1)
     stop = np.empty(longest, np.int64)
     ids = np.empty(longest, np.int64)
@@ -141,11 +137,11 @@ def _count(
         # The best sum from each position to the end of its run: see `Lexicon.cut`.
         best[len(chars)] = 0.0
         for start in range(len(chars) - 1, -1, -1):
-            char = min(np.int64(chars[start]), 0xFFFF)
-            label_at[start] = labels[char]
-            stop[start] = start + 1
-            ids[start] = size + np.int64(chars[start])
-            if not in_run[char]:
+            char = np.int64(chars[start])
+            stop[start], ids[start] = start + 1, size + char
+            basic = min(int(char), 0xFFFF)
+            label_at[start] = labels[basic]
+            if not in_run[basic]:
                 best[start] = 0.0
                 continue
             cell = cells[label_at[start]] if label_at[start] else 0
@@ -169,8 +165,8 @@ def _count(
         while at < len(chars):
             word = ids[at]
             at = stop[at]
-            if word == digit or word == letter:
-                while at < len(chars) and (ids[at] == digit or ids[at] == letter):
+            if word in (digit, letter):
+                while at < len(chars) and ids[at] in (digit, letter):
                     word = min(word, ids[at])
                     at = stop[at]
             term = of_words[min(word, len(of_words) - 1)]
@@ -213,8 +209,8 @@ def _score(
     """
     fields = read.shape[1]
     labels = out.shape[1]
-    total = np.zeros(column_of.shape[1], np.int64)
-    seen = np.empty(len(total), np.int64)
+    total = np.zeros(len(column_of), np.int32)
+    seen = np.empty(len(column_of), np.int32)
     sums = np.empty(rows.shape[1])
     for segment in range(len(out)):
         for block in range(len(read)):
@@ -223,7 +219,7 @@ def _score(
                 text = segment * fields + field
                 for entry in range(entries[text], entries[text + 1] if read[block, field] else 0):
                     term = found[entry]
-                    if column_of[block, term] >= 0:
+                    if column_of[term, block] >= 0:
                         if total[term] == 0:
                             seen[terms] = term
                             terms += 1
@@ -231,7 +227,7 @@ def _score(
             square = 0.0
             sums[:] = 0.0
             for i in range(terms):
-                column = column_of[block, seen[i]]
+                column = column_of[seen[i], block]
                 value = np.float64(rows[column, 0])
                 if total[seen[i]] > 1:
                     value *= 1.0 + log(total[seen[i]])

@@ -98,31 +98,30 @@ class Counted(NamedTuple):
     times: Ints
 
 
-def _by_field(found: Found, segments: int, terms: int) -> tuple[NDArray[Any], Ints, Ints]:
-    """Segment * `terms` + term, field, and how often, sorted; one sort serves all blocks."""
+def _by_field(found: Found, segments: int, terms: int) -> tuple[Ints, Ints, Ints]:
+    """Segment * `terms` + term, field, and how often, sorted: one sort serves all blocks."""
     width = len(FIELDS)
     text = np.arange(segments * width)
     # Half as wide sorts twice as fast.
     kind = np.uint32 if segments * terms * width < 1 << 32 else np.int64
-    first = (text // width * (terms * width) + text % width).astype(kind)
-    key = first[found.text] + width * found.term.astype(kind)
-    key.sort()
+    first: NDArray[Any] = (text // width * (terms * width) + text % width).astype(kind)
+    term: NDArray[Any] = found.term.astype(kind)
+    key = np.sort(first[found.text] + width * term)
     head = heads(key)
     entry = key[head] // width
-    return entry, (key[head] - entry * width).astype(np.int64), np.diff(head, append=len(key))
+    field = key[head] - entry * width
+    return entry.astype(np.int64), field.astype(np.int64), np.diff(head, append=len(key))
 
 
-def _count(
-    entry: NDArray[Any], field: Ints, times: Ints, fields: tuple[str, ...], terms: int
-) -> Counted:
+def _count(entry: Ints, field: Ints, times: Ints, fields: tuple[str, ...], terms: int) -> Counted:
+    """What `_by_field` gives, summed over these fields."""
     read = np.flatnonzero(np.array([name in fields for name in FIELDS])[field])
     entry, times = entry[read], times[read]
-    head = heads(entry)
-    entry = entry[head].astype(np.int64)
+    if len(fields) > 1 and len(read):
+        head = heads(entry)
+        entry, times = entry[head], np.add.reduceat(times, head)
     segment = entry // terms
-    return Counted(
-        segment, entry - segment * terms, np.add.reduceat(times, head) if len(head) else times
-    )
+    return Counted(segment, entry - segment * terms, times)
 
 
 def heads(sorted_: NDArray[Any]) -> Ints:
