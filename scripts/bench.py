@@ -16,7 +16,8 @@ reference is what one would write first: jieba, TfidfVectorizer and LogisticRegr
 behind joblib.load, trained on the same segments, asked for one label and its
 probability. fastText and Vowpal Wabbit are timed where they are installed (pip install
 fasttext-community vowpalwabbit), on text that is already cut into words and for one label;
-fasttext-predict is the same module as fasttext-community, without training.
+fasttext-predict is the same module as fasttext-community, without training. Segments are
+judged with numpy alone and, where numba is installed, by the compiled passes.
 """
 
 import argparse
@@ -34,6 +35,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -119,7 +121,7 @@ def notice(runs: int, obvious: str) -> None:
 def segments(runs: int, obvious: str) -> None:
     import joblib
 
-    from rectify_nlp import Model, load_examples
+    from rectify_nlp import Model, compiled, load_examples
     from rectify_nlp.splitting import segment
 
     model = Model.load()
@@ -134,11 +136,22 @@ def segments(runs: int, obvious: str) -> None:
             [segment(e.problem, e.measures, e.path, taxonomy=model.taxonomy)[1] for e in examples]
         )
 
+    def probabilities() -> None:
+        model.probabilities(issues)
+
+    def compiled_from(count: int, run: Callable[[], None]) -> None:
+        compiled.WORTH_IT = count
+        run()
+
+    never = sys.maxsize
     timed: dict[str, Callable[[], object]] = {
         "obvious, one label": lambda: pipeline.predict_proba(texts),
-        "segment and judge": findings,
-        "probabilities": lambda: model.probabilities(issues),
+        "segment and judge": partial(compiled_from, never, findings),
+        "probabilities": partial(compiled_from, never, probabilities),
     }
+    if find_spec("numba"):
+        timed["segment and judge, compiled"] = partial(compiled_from, 0, findings)
+        timed["probabilities, compiled"] = partial(compiled_from, 0, probabilities)
     import jieba
 
     cut = [" ".join(jieba.cut(text, HMM=False)).replace("\n", " ") for text in texts]
@@ -168,7 +181,7 @@ def segments(runs: int, obvious: str) -> None:
     )
     for name, value in rate.items():
         ratio = value / rate["obvious, one label"]
-        print(f"  {name:24s} {value:8.0f} segments/s {ratio:7.1f} of the obvious pipeline")
+        print(f"  {name:27s} {value:8.0f} segments/s {ratio:7.1f} of the obvious pipeline")
 
 
 VW = "--oaa {} --ngram 2 -b 20 --loss_function logistic --quiet"

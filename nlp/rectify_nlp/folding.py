@@ -78,7 +78,7 @@ def _half_width() -> Codes:
 
 def simplify(text: str) -> str:
     """`text` with traditional characters made simplified, of the same length."""
-    return _simplified(text) if _TRADITIONAL.search(text) else text
+    return _simplified(text) if some_traditional(text) else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,11 @@ def _wraps(folded: str) -> list[int]:
         if goes_on and not _OWN_LINE.match(after) and (len(line) >= full or _FIGURE.match(after)):
             ends.append(end)
     return ends
+
+
+def some_traditional(text: str) -> bool:
+    """Whether there is a character that only traditional script has."""
+    return _TRADITIONAL.search(text) is not None
 
 
 def is_traditional(text: str) -> bool:
