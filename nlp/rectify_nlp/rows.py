@@ -193,7 +193,7 @@ def csv_lines(records: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
     A text that a spreadsheet would take for a formula gets an apostrophe in front
     (OWASP's rule); C0 control characters but tab and newline are dropped.
     """
-    yield _csv_line([_cell(name) for name in columns])
+    yield _csv_line([csv_cell(name) for name in columns])
     for record in records:
         flat = flattened(record)
         for name in ("path", "also"):
@@ -201,7 +201,7 @@ def csv_lines(records: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
                 flat[name] = " | ".join(flat[name])
         if "evidence" in flat:
             flat["evidence"] = json.dumps(flat["evidence"], ensure_ascii=False)
-        yield _csv_line([_cell(flat.get(name)) for name in columns])
+        yield _csv_line([csv_cell(flat.get(name)) for name in columns])
 
 
 _FORMULA = re.compile(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
@@ -213,7 +213,8 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """A value as a cell of a CSV that nothing can be made to calculate from."""
     if isinstance(value, str):
         value = value.encode("utf-8", "replace").decode()
         value = clean(value)

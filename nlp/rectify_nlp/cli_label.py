@@ -1,0 +1,175 @@
+"""`rectify-nlp label`: pick what to label, take in answers, hand over to tools, check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rectify_nlp.console import Writer, print_lines, say
+from rectify_nlp.options import ModelOption
+
+app = typer.Typer(
+    help="Label segments: pick, import, export, check. docs/labelling.md walks through it.",
+    no_args_is_help=True,
+)
+OWN = Path("own-labels.jsonl")
+LabelsOption = Annotated[
+    Path, typer.Option("--labels", "-l", help="Label file that grows; it need not exist yet.")
+]
+TaxonomyOption = Annotated[
+    Path | None, typer.Option("--taxonomy", help="taxonomy.toml to use instead.")
+]
+
+
+def _is_sheet(path: Path | None) -> Path | None:
+    from rectify_nlp.labelsheet import SUFFIXES
+
+    if path and path.suffix.lower() not in SUFFIXES:
+        raise typer.BadParameter(f"a sheet is one of {', '.join(SUFFIXES)}")
+    return path
+
+
+@app.command("pick")
+def pick_(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCES...", help="Notices, segment files (.jsonl, .csv), folders"),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", callback=_is_sheet, help="Sheet to write, .xlsx or .csv."),
+    ],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Segments in all.")] = 50,
+    check: Annotated[
+        int, typer.Option(min=0, help="Of these drawn at random and kept out of training.")
+    ] = 10,
+    labels: LabelsOption = OWN,
+    model: ModelOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another one draws others.")] = 0,
+) -> None:
+    """Pick the segments that are most worth labelling and write a sheet to fill in."""
+    from rectify_nlp.batch import Tally, results
+    from rectify_nlp.errors import LabelsError
+    from rectify_nlp.labelsheet import sheet
+    from rectify_nlp.model import Model
+    from rectify_nlp.picking import candidates, pick
+    from rectify_nlp.taxonomy import load_labels
+
+    loaded = Model.load(model)
+    known = load_labels([labels], loaded.taxonomy).opinions if labels.exists() else ()
+    tally = Tally(report=say, quiet=True)
+    pool = candidates(tally.count(results(sources, loaded)))
+    found = pick(pool, count, check=check, known=[o.example for o in known], seed=seed)
+    if not found:
+        raise LabelsError(", ".join(sources), 0, "no segment to label", "give further notices")
+    with Writer(output) as write:
+        write(sheet(found, loaded.taxonomy, output))
+    checks = sum(candidate.check for candidate in found)
+    say(f"{len(found)} segments in {output}, {checks} of them drawn at random to check")
+    if tally.failed:
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Sheets (.xlsx, .csv), exports of Label Studio (.json), doccano (.jsonl)"
+        ),
+    ],
+    labels: LabelsOption = OWN,
+    annotator: Annotated[
+        str, typer.Option("--annotator", "-a", help="Who labelled, for rows that do not say.")
+    ] = "",
+    final: Annotated[
+        bool, typer.Option("--final", help="These answers settle disputes between annotators.")
+    ] = False,
+    taxonomy: TaxonomyOption = None,
+) -> None:
+    """Check filled-in sheets and add their labels; of a file with a faulty row nothing is added."""
+    from rectify_nlp.exchange import import_labels
+    from rectify_nlp.rows import clean
+    from rectify_nlp.taxonomy import Taxonomy
+
+    names = Taxonomy.load(taxonomy)
+    refused = 0
+    for source in sources:
+        told = import_labels(source, labels, names, annotator=annotator, final=final)
+        for line in (*told.refused, *told.remarks):
+            say(clean(str(line)))
+        if told.refused:
+            refused += 1
+            say(f"{source}: nothing added, mend the rows named above and import it again")
+        else:
+            say(
+                f"{source}: {told.added} labels added to {labels}, {told.known} known already,"
+                f" {told.empty} rows not labelled"
+            )
+    if refused:
+        raise typer.Exit(3 if refused == len(sources) else 1)
+
+
+@app.command("export")
+def export(
+    source: Annotated[
+        Path, typer.Argument(help="A sheet that `label pick` wrote, or a label file (.jsonl).")
+    ],
+    tool: Annotated[str, typer.Option("--format", "-f", help="label-studio or doccano.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File of tasks to write.")],
+    taxonomy: TaxonomyOption = None,
+) -> None:
+    """Write tasks for Label Studio or doccano, and beside them the configuration to import first."""
+    from rectify_nlp.exchange import TOOLS, candidates_in, exported
+    from rectify_nlp.taxonomy import Taxonomy
+
+    if tool not in TOOLS:
+        raise typer.BadParameter(f"{tool} is none of {', '.join(TOOLS)}", param_hint="--format")
+    names = Taxonomy.load(taxonomy)
+    tasks, configuration = exported(candidates_in(source, names), names, tool)
+    beside = output.with_suffix(TOOLS[tool])
+    for path, text in ((output, tasks), (beside, configuration)):
+        with Writer(path) as write:
+            write(text)
+    say(f"tasks in {output}, configuration in {beside}")
+
+
+@app.command("check")
+def check_(
+    labels: Annotated[
+        list[str] | None,
+        typer.Argument(help="Label files or folders; `builtin` are those of the package."),
+    ] = None,
+    suspect: Annotated[
+        bool, typer.Option("--suspects", help="Also labels that are likely wrong (extra: label).")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            callback=_is_sheet,
+            help="Sheet of disputed and suspect segments to settle.",
+        ),
+    ] = None,
+    taxonomy: TaxonomyOption = None,
+) -> None:
+    """Agreement between annotators, disputes, and (--suspects) labels that are likely wrong."""
+    from rectify_nlp.agreement import agreements, suspects, to_review, told
+    from rectify_nlp.labelsheet import sheet
+    from rectify_nlp.resources import labels_named
+    from rectify_nlp.taxonomy import Taxonomy, load_labels
+
+    names = Taxonomy.load(taxonomy)
+    found = load_labels([labels_named(name) for name in labels or [str(OWN)]], names)
+    print_lines(map(told, (*agreements(found.opinions), *found.conflicts)))
+    doubted = suspects(found.examples, names) if suspect else []
+    print_lines(map(told, doubted))
+    rows = to_review(found, doubted)
+    if output and rows:
+        with Writer(output) as write:
+            write(sheet(rows, names, output))
+    where = f" in {output}; settle them and import with --final" if output and rows else ""
+    say(f"{len(found.examples)} segments, {len(rows)} to settle{where}")
