@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from rectify_nlp.consensus import Conflict, Labels, Opinion, by_segment, latest, segment_key, target
+from rectify_nlp.consensus import Labels, Opinion, by_segment, latest, segment_key, target
 from rectify_nlp.errors import MissingExtra
 from rectify_nlp.model import TASKS
 from rectify_nlp.picking import Candidate
@@ -163,8 +163,8 @@ def suspects(examples: Sequence[Example], taxonomy: Taxonomy) -> list[Suspect]:
     return found
 
 
-def told(finding: Agreement | Conflict | Suspect) -> str:
-    """One line for a terminal."""
+def told(finding: object) -> str:
+    """An agreement, a conflict or a suspect as one line for a terminal."""
     return clean(str(finding))
 
 

@@ -79,7 +79,7 @@ def _labelled(labels: list[Path] | None, taxonomy: Path | None) -> tuple[list[Ex
 
 def _settled(labels: list[Path] | None, taxonomy: Taxonomy) -> list[Example]:
     """What the labels settle on; what annotators differ on is told and left out."""
-    named = [labels_named(str(name)) for name in labels or ["builtin"]]
+    named = [labels_named(str(name)) for name in labels or [Path("builtin")]]
     found = load_labels(named, taxonomy)
     for conflict in found.conflicts:
         say(f"warning: {conflict}")
