@@ -8,19 +8,14 @@ from typing import Annotated
 import typer
 
 from rectify_nlp.console import Writer, print_lines, say
-from rectify_nlp.options import ModelOption
+from rectify_nlp.manual import App
+from rectify_nlp.options import LabelsArgument, ModelOption, TaxonomyOption
 
-app = typer.Typer(
-    help="Label segments: pick, import, export, check. docs/labelling.md walks through it.",
-    no_args_is_help=True,
-)
+app = App(name="label")
 OWN = Path("own-labels.jsonl")
-LabelsOption = Annotated[
-    Path, typer.Option("--labels", "-l", help="Label file that grows; it need not exist yet.")
-]
-TaxonomyOption = Annotated[
-    Path | None, typer.Option("--taxonomy", help="taxonomy.toml to use instead.")
-]
+LabelsOption = Annotated[Path, typer.Option("--labels", "-l", metavar="FILE")]
+Count = Annotated[int, typer.Option("--count", "-n", min=1, metavar="N")]
+Check = Annotated[int, typer.Option("--check", min=0, metavar="N")]
 
 
 def _is_sheet(path: Path | None) -> Path | None:
@@ -33,21 +28,15 @@ def _is_sheet(path: Path | None) -> Path | None:
 
 @app.command("pick")
 def pick_(
-    sources: Annotated[
-        list[str],
-        typer.Argument(metavar="SOURCES...", help="Notices, segment files (.jsonl, .csv), folders"),
-    ],
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...")],
     output: Annotated[
-        Path,
-        typer.Option("--output", "-o", callback=_is_sheet, help="Sheet to write, .xlsx or .csv."),
+        Path, typer.Option("--output", "-o", callback=_is_sheet, metavar="FILE")
     ],
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Segments in all.")] = 50,
-    check: Annotated[
-        int, typer.Option(min=0, help="Of these drawn at random and kept out of training.")
-    ] = 10,
+    count: Count = 50,
+    check: Check = 10,
     labels: LabelsOption = OWN,
     model: ModelOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another one draws others.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N")] = 0,
 ) -> None:
     """Pick the segments that are most worth labelling and write a sheet to fill in."""
     from rectify_nlp.batch import Tally, results
@@ -74,19 +63,10 @@ def pick_(
 
 @app.command("import")
 def import_(
-    sources: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Sheets (.xlsx, .csv), exports of Label Studio (.json), doccano (.jsonl)"
-        ),
-    ],
+    sources: Annotated[list[Path], typer.Argument(metavar="SHEET...")],
     labels: LabelsOption = OWN,
-    annotator: Annotated[
-        str, typer.Option("--annotator", "-a", help="Who labelled, for rows that do not say.")
-    ] = "",
-    final: Annotated[
-        bool, typer.Option("--final", help="These answers settle disputes between annotators.")
-    ] = False,
+    annotator: Annotated[str, typer.Option("--annotator", "-a", metavar="NAME")] = "",
+    final: Annotated[bool, typer.Option("--final")] = False,
     taxonomy: TaxonomyOption = None,
 ) -> None:
     """Check filled-in sheets and add their labels; of a file with a faulty row nothing is added."""
@@ -114,11 +94,9 @@ def import_(
 
 @app.command("export")
 def export(
-    source: Annotated[
-        Path, typer.Argument(help="A sheet that `label pick` wrote, or a label file (.jsonl).")
-    ],
-    tool: Annotated[str, typer.Option("--format", "-f", help="label-studio or doccano.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File of tasks to write.")],
+    source: Annotated[Path, typer.Argument(metavar="SHEET")],
+    tool: Annotated[str, typer.Option("--format", "-f", metavar="TOOL")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE")],
     taxonomy: TaxonomyOption = None,
 ) -> None:
     """Write tasks for Label Studio or doccano, and beside them the configuration to import first."""
@@ -138,21 +116,10 @@ def export(
 
 @app.command("check")
 def check_(
-    labels: Annotated[
-        list[str] | None,
-        typer.Argument(help="Label files or folders; `builtin` are those of the package."),
-    ] = None,
-    suspect: Annotated[
-        bool, typer.Option("--suspects", help="Also labels that are likely wrong (extra: label).")
-    ] = False,
+    labels: LabelsArgument = None,
+    suspect: Annotated[bool, typer.Option("--suspects")] = False,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            callback=_is_sheet,
-            help="Sheet of disputed and suspect segments to settle.",
-        ),
+        Path | None, typer.Option("--output", "-o", callback=_is_sheet, metavar="FILE")
     ] = None,
     taxonomy: TaxonomyOption = None,
 ) -> None:
@@ -163,13 +130,13 @@ def check_(
     from rectify_nlp.taxonomy import Taxonomy, load_labels
 
     names = Taxonomy.load(taxonomy)
-    found = load_labels([labels_named(name) for name in labels or [str(OWN)]], names)
-    print_lines(map(told, (*agreements(found.opinions), *found.conflicts)))
+    found = load_labels([labels_named(str(name)) for name in labels or [OWN]], names)
     doubted = suspects(found.examples, names) if suspect else []
-    print_lines(map(told, doubted))
     rows = to_review(found, doubted)
+    lines = (*agreements(found.opinions), *found.conflicts, *doubted)
+    print_lines([f"{len(found.opinions)} labels, {len(rows)} segments to settle"])
+    print_lines(map(told, lines))
     if output and rows:
         with Writer(output) as write:
             write(sheet(rows, names, output))
-    where = f" in {output}; settle them and import with --final" if output and rows else ""
-    say(f"{len(found.examples)} segments, {len(rows)} to settle{where}")
+        say(f"{len(rows)} segments in {output}; settle them and import it with --final")

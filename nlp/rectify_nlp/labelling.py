@@ -82,7 +82,7 @@ def seal(candidate: Candidate) -> str:
     Spaces do not count; a spreadsheet changes them.
     """
     parts = (
-        "".join(candidate.path),
+        ">".join(candidate.path),
         candidate.problem,
         candidate.measures,
         candidate.notice,
