@@ -29,9 +29,7 @@ def _is_sheet(path: Path | None) -> Path | None:
 @app.command("pick")
 def pick_(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE...")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", callback=_is_sheet, metavar="FILE")
-    ],
+    output: Annotated[Path, typer.Option("--output", "-o", callback=_is_sheet, metavar="FILE")],
     count: Count = 50,
     check: Check = 10,
     labels: LabelsOption = OWN,
