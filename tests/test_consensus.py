@@ -6,6 +6,7 @@ import pytest
 
 from rectify_nlp import LabelsError, load_examples
 from rectify_nlp.consensus import segment_key
+from rectify_nlp.scorecard import limits, where
 from rectify_nlp.taxonomy import digest, load_labels
 from rectify_nlp.training import train
 from rectify_nlp.trials import CHECKED, evaluate, evaluate_model
@@ -146,6 +147,9 @@ def test_one_segment_that_checks_is_enough(with_checks, learnt, few_resamples):
 def test_evaluate_tells_of_what_checks(with_checks, taxonomy, few_resamples, monkeypatch):
     # The published notices, left out in turn, are looked at elsewhere.
     monkeypatch.setattr("rectify_nlp.trials.REAL", "none")
-    found = [r for r in evaluate(with_checks, taxonomy).results if r.method == CHECKED]
+    evaluation = evaluate(with_checks, taxonomy)
+    found = [r for r in evaluation.results if r.method == CHECKED]
     assert [r.task for r in found] == ["category", "status"]
+    assert where(found[0]) == "segments kept to check"
+    assert not any("published segments" in line for line in limits(evaluation))
     assert found[0].segments == sum(e.check for e in with_checks)

@@ -129,11 +129,11 @@ def check_(
 
     names = Taxonomy.load(taxonomy)
     found = load_labels([labels_named(str(name)) for name in labels or [OWN]], names)
+    print_lines(map(told, (*agreements(found.opinions), *found.conflicts)))
     doubted = suspects(found.examples, names) if suspect else []
     rows = to_review(found, doubted)
-    lines = (*agreements(found.opinions), *found.conflicts, *doubted)
+    print_lines(map(told, doubted))
     print_lines([f"{len(found.opinions)} labels, {len(rows)} segments to settle"])
-    print_lines(map(told, lines))
     if output and rows:
         with Writer(output) as write:
             write(sheet(rows, names, output))
