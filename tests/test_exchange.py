@@ -1,6 +1,7 @@
 """From picked segments through a sheet or a tool to label files: nothing lost, altered or doubled."""
 
 import csv
+import errno
 import io
 import json
 import multiprocessing
@@ -405,6 +406,20 @@ def test_a_place_that_cannot_be_written(tmp_path, taxonomy):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         append(tmp_path / "file" / "own.jsonl", [answer()], taxonomy)
+
+
+def test_a_full_disk_costs_nothing(own, taxonomy, monkeypatch):
+    append(own, [answer()], taxonomy)
+    before = own.read_bytes()
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        append(own, [answer(1)], taxonomy)
+    assert own.read_bytes() == before
+    assert [p.name for p in own.parent.iterdir()] == [own.name]
 
 
 def _append_alone(path, who):

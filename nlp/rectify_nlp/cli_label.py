@@ -63,7 +63,7 @@ def pick_(
 def import_(
     sources: Annotated[list[Path], typer.Argument(metavar="SHEET...")],
     labels: LabelsOption = OWN,
-    annotator: Annotated[str, typer.Option("--annotator", "-a", metavar="NAME")] = "",
+    annotator: Annotated[str | None, typer.Option("--annotator", "-a", metavar="NAME")] = None,
     final: Annotated[bool, typer.Option("--final")] = False,
     taxonomy: TaxonomyOption = None,
 ) -> None:
@@ -75,7 +75,7 @@ def import_(
     names = Taxonomy.load(taxonomy)
     refused = 0
     for source in sources:
-        told = import_labels(source, labels, names, annotator=annotator, final=final)
+        told = import_labels(source, labels, names, annotator=annotator or "", final=final)
         for line in (*told.refused, *told.remarks):
             say(clean(str(line)))
         if told.refused:
