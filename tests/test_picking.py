@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rectify_nlp import Example, read
+from rectify_nlp import Example, Model, read
 from rectify_nlp.batch import results
 from rectify_nlp.labelling import seal
 from rectify_nlp.labelsheet import fields, from_fields
@@ -117,7 +117,8 @@ def test_seen_agrees_with_its_definition(one, other):
     assert seen.has_like(one)
 
 
-def test_candidates_of_notices_and_of_tables(model, guangzhou, tmp_path):
+def test_candidates_of_notices_and_of_tables(guangzhou, tmp_path):
+    model = Model.load()
     found = list(candidates(results([str(guangzhou)], model)))
     notice = read(guangzhou)
     assert len(found) == 17
@@ -140,7 +141,7 @@ def test_candidates_of_notices_and_of_tables(model, guangzhou, tmp_path):
         source_sha256=st.text("0123456789abcdef"), check=st.booleans(),
     )
 )  # fmt: skip
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_seal_survives_what_a_sheet_does_to_texts(c):
     from rectify_nlp.sheets import as_text
 
