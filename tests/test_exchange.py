@@ -14,7 +14,8 @@ import openpyxl
 import pytest
 
 from rectify_nlp import LabelsError, OutputError, Taxonomy, load_examples
-from rectify_nlp.exchange import candidates_in, exported, import_labels
+from rectify_nlp.exchange import exported
+from rectify_nlp.intake import candidates_in, import_labels
 from rectify_nlp.labelling import Answer, append, undo
 from rectify_nlp.labelsheet import HEADERS, sheet
 from rectify_nlp.picking import Candidate

@@ -22,7 +22,7 @@ ORDER = (
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
     "charts", "scorecard",
-    "similarity", "picking", "labelling", "labelsheet", "exchange", "agreement", "spark", "web",
+    "similarity", "picking", "labelling", "labelsheet", "exchange", "intake", "agreement", "spark", "web",
     "console", "manual", "options", "cli_predict", "cli_batch", "cli_train", "cli_label", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.

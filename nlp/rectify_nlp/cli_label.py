@@ -68,7 +68,7 @@ def import_(
     taxonomy: TaxonomyOption = None,
 ) -> None:
     """Check filled-in sheets and add their labels; of a file with a faulty row nothing is added."""
-    from rectify_nlp.exchange import import_labels
+    from rectify_nlp.intake import import_labels
     from rectify_nlp.rows import clean
     from rectify_nlp.taxonomy import Taxonomy
 
@@ -98,7 +98,8 @@ def export(
     taxonomy: TaxonomyOption = None,
 ) -> None:
     """Write tasks for Label Studio or doccano, and beside them the configuration to import first."""
-    from rectify_nlp.exchange import TOOLS, candidates_in, exported
+    from rectify_nlp.exchange import TOOLS, exported
+    from rectify_nlp.intake import candidates_in
     from rectify_nlp.taxonomy import Taxonomy
 
     if tool not in TOOLS:
