@@ -1,39 +1,52 @@
 """Speed, as ratios against references measured in the same run.
 
-    python scripts/bench.py [notice] [segments] [documents] [growth] [--runs N]
+    python scripts/bench.py [notice] [segments] [documents] [growth] [jobs] [start] [spark] [--runs N]
 
 notice      one notice of 40 issues, whole process
 segments    category and status of ready-cut segments, one core, model loaded
 documents   splitting text, and reading and splitting web pages, one core
-growth      files of 1,000, 10,000 and 100,000 segments, whole process
+growth      `batch` over 1,000 to a million segments, to JSON lines and to Parquet, two jobs
+jobs        `batch` over 50,000 segments with one job and with two
+start       a Python process that loads a model and judges one segment
+spark       a million segments (--rows) on Spark local[2] and by two jobs without it; only if
+            asked for, needs the extra `spark` and Java
 
 What is compared runs alternately; the figures are medians and their ratios. The
 reference is what one would write first: jieba, TfidfVectorizer and LogisticRegression
 behind joblib.load, trained on the same segments, asked for one label and its
-probability. fastText, if `fasttext-community` is installed, is timed on text that is
-already cut into words.
+probability. fastText and Vowpal Wabbit are timed where they are installed (pip install
+fasttext-community vowpalwabbit), on text that is already cut into words and for one label;
+fasttext-predict is the same module as fasttext-community, without training. Segments are
+judged with numpy alone and, where numba is installed, by the compiled passes.
 """
 
 import argparse
 import gc
+import itertools
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).parent.parent
 NOTICE = ROOT / "seeds" / "linyi-transport-2023.txt"
 PREDICT = [sys.executable, "-m", "rectify_nlp", "predict", "-f", "jsonl"]
 SEGMENTS = 2000
-GROWTH = (1_000, 10_000, 100_000)
+GROWTH = (1_000, 10_000, 100_000, 1_000_000)
+JOBS_SEGMENTS = 50_000
+BATCH = [sys.executable, "-m", "rectify_nlp", "batch", "--id-column", "id", "--quiet"]
+ROWS = 1_000_000
 
 # A module of its own, for jieba.lcut itself cannot be pickled (it holds a lock).
 OBVIOUS_CUT = "import jieba\n\n\ndef cut(text):\n    return jieba.lcut(text)\n"
@@ -108,7 +121,7 @@ def notice(runs: int, obvious: str) -> None:
 def segments(runs: int, obvious: str) -> None:
     import joblib
 
-    from rectify_nlp import Model, load_examples
+    from rectify_nlp import Model, compiled, load_examples
     from rectify_nlp.splitting import segment
 
     model = Model.load()
@@ -123,25 +136,31 @@ def segments(runs: int, obvious: str) -> None:
             [segment(e.problem, e.measures, e.path, taxonomy=model.taxonomy)[1] for e in examples]
         )
 
+    def probabilities() -> None:
+        model.probabilities(issues)
+
+    def compiled_from(count: int, run: Callable[[], None]) -> None:
+        compiled.WORTH_IT = count
+        run()
+
+    never = sys.maxsize
     timed: dict[str, Callable[[], object]] = {
         "obvious, one label": lambda: pipeline.predict_proba(texts),
-        "segment and judge": findings,
-        "probabilities": lambda: model.probabilities(issues),
+        "segment and judge": partial(compiled_from, never, findings),
+        "probabilities": partial(compiled_from, never, probabilities),
     }
-    try:
-        import fasttext
-    except ImportError:
-        pass
-    else:
-        import jieba
+    if find_spec("numba"):
+        timed["segment and judge, compiled"] = partial(compiled_from, 0, findings)
+        timed["probabilities, compiled"] = partial(compiled_from, 0, probabilities)
+    import jieba
 
-        cut = [" ".join(jieba.cut(text, HMM=False)).replace("\n", " ") for text in texts]
-        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-            for example, line in zip(examples, cut, strict=True):
-                file.write(f"__label__{example.category} {line}\n")
-            file.flush()
-            other = fasttext.train_supervised(file.name, wordNgrams=2, verbose=0)
+    cut = [" ".join(jieba.cut(text, HMM=False)).replace("\n", " ") for text in texts]
+    labels = [e.category for e in examples]
+    if (other := fasttext_model(cut, labels)) is not None:
         timed["fastText, cut text"] = lambda: other.f.multilinePredict(cut, 1, 0.0, "strict")
+    if (vw := vw_model(cut, labels)) is not None:
+        given = [vw_line(line) for line in cut]
+        timed["Vowpal Wabbit, cut text"] = lambda: [vw.predict(line) for line in given]
 
     def seconds(run: Callable[[], object]) -> Callable[[], float]:
         def once() -> float:
@@ -162,7 +181,105 @@ def segments(runs: int, obvious: str) -> None:
     )
     for name, value in rate.items():
         ratio = value / rate["obvious, one label"]
-        print(f"  {name:20s} {value:8.0f} segments/s {ratio:7.1f} of the obvious pipeline")
+        print(f"  {name:27s} {value:8.0f} segments/s {ratio:7.1f} of the obvious pipeline")
+
+
+VW = "--oaa {} --ngram 2 -b 20 --loss_function logistic --quiet"
+
+
+def vw_line(cut: str, label: int | None = None) -> str:
+    """An example as Vowpal Wabbit reads it, where a colon and a bar mean something."""
+    return f"{label or ''} | {cut.replace(':', ' ').replace('|', ' ')}"
+
+
+def vw_model(cut: list[str], labels: list[str]) -> Any:
+    """Vowpal Wabbit over words and pairs of them; None where it is not installed."""
+    try:
+        from vowpalwabbit import Workspace
+    except ImportError:
+        print("  Vowpal Wabbit left out: vowpalwabbit is not installed")
+        return None
+    numbers = {label: number for number, label in enumerate(sorted(set(labels)), 1)}
+    model = Workspace(VW.format(len(numbers)))
+    for _ in range(5):
+        for line, label in zip(cut, labels, strict=True):
+            model.learn(vw_line(line, numbers[label]))
+    return model
+
+
+def fasttext_model(cut: list[str], labels: list[str]) -> Any:
+    """fastText over words and pairs of them; None where it is not installed, or cannot train."""
+    try:
+        import fasttext
+
+        train = fasttext.train_supervised
+    except (ImportError, AttributeError):
+        print("  fastText left out: fasttext-community is not installed")
+        return None
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.writelines(
+            f"__label__{label} {line}\n" for label, line in zip(labels, cut, strict=True)
+        )
+        file.flush()
+        return train(file.name, wordNgrams=2, verbose=0)
+
+
+START = {
+    "rectify-nlp": """
+import sys
+from rectify_nlp import Model
+from rectify_nlp.splitting import segment
+model = Model.load()
+print(model.judge([segment(open(sys.argv[1]).read(), "", (), taxonomy=model.taxonomy)[1]]))
+""",
+    "fastText, cut text": """
+import sys, fasttext
+model = fasttext.load_model(sys.argv[2])
+print(model.predict(open(sys.argv[1]).read().replace("\\n", " ")))
+""",
+    "Vowpal Wabbit, cut text": """
+import sys
+from vowpalwabbit import Workspace
+model = Workspace(f"-i {sys.argv[2]} --quiet")
+print(model.predict(f"| {open(sys.argv[1]).read()}"))
+""",
+    "import numpy": "import numpy",
+    "python": "pass",
+}
+
+
+def start(runs: int, folder: Path) -> None:
+    import jieba
+
+    from rectify_nlp import Model, load_examples
+
+    examples = load_examples([ROOT / "labels"], Model.load().taxonomy)
+    cut = [" ".join(jieba.cut(e.problem, HMM=False)).replace("\n", " ") for e in examples]
+    labels = [e.category for e in examples]
+    models = {"rectify-nlp": "", "import numpy": "", "python": ""}
+    print(
+        f"a process that loads a model and judges one segment, medians of {runs} alternating runs"
+    )
+    if (other := fasttext_model(cut, labels)) is not None:
+        models["fastText, cut text"] = str(folder / "fasttext.bin")
+        other.save_model(models["fastText, cut text"])
+    if (vw := vw_model(cut, labels)) is not None:
+        models["Vowpal Wabbit, cut text"] = str(folder / "vw.model")
+        vw.save(models["Vowpal Wabbit, cut text"])
+    text = folder / "segment.txt"
+    text.write_text(cut[0], encoding="utf-8")
+    commands = {
+        name: [sys.executable, "-c", START[name], str(text), model]
+        for name, model in models.items()
+    }
+    taken = alternately(runs, {name: partial(process, c) for name, c in commands.items()})
+    for name, found in taken.items():
+        wall, cpu = (statistics.median(column) * 1e3 for column in zip(*found, strict=True))
+        size = Path(models[name]).stat().st_size / 1e6 if models[name] else 0
+        print(
+            f"  {name:24s} {wall:6.0f} ms wall {cpu:6.0f} ms cpu"
+            + (f", model of {size:.0f} MB" if size else "")
+        )
 
 
 def documents(runs: int) -> None:
@@ -203,25 +320,147 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def growth(runs: int, folder: Path) -> None:
+@dataclass
+class Tree:
+    """What a process and those it started took: seconds, processor seconds, memory in MB.
+
+    `own` are the processor seconds of the process alone, `peak` the most that all of them
+    held at a time: their PSS, looked at five times a second (Linux).
+    """
+
+    wall: float
+    cpu: float
+    own: float
+    peak: float
+
+
+def tree(command: list[str]) -> Tree:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    own = peak = 0.0
+    while running.poll() is None:
+        own = processor_seconds(running.pid) or own
+        peak = max(peak, sum(map(megabytes, [running.pid, *offspring(running.pid)])))
+        time.sleep(0.2)
+    wall = time.perf_counter() - start
+    if running.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit status {running.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Tree(wall=wall, cpu=cpu, own=own, peak=peak)
+
+
+def offspring(pid: int) -> list[int]:
+    """Processes that a process started, and those that they started."""
+    try:
+        started = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [one for child in map(int, started) for one in (child, *offspring(child))]
+
+
+def processor_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def megabytes(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3
+    except OSError:
+        return 0
+
+
+def table(folder: Path, size: int) -> Path:
+    """So many segments with an id each: those of labels/, over and over."""
     from rectify_nlp import Taxonomy, load_examples
 
-    rows = [
-        json.dumps(
-            {"problem": e.problem, "measures": e.measures, "path": e.path}, ensure_ascii=False
-        )
+    given = [
+        {"problem": e.problem, "measures": e.measures, "path": e.path}
         for e in load_examples([ROOT / "labels"], Taxonomy.load())
     ]
-    print(f"files of segments, whole process, medians of {runs} runs")
+    path = folder / f"{size}.jsonl"
+    with path.open("w", encoding="utf-8") as lines:
+        for number in range(size):
+            row = {"id": f"s{number:07d}", **given[number % len(given)]}
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return path
+
+
+def growth(folder: Path) -> None:
+    print("batch over segments, two jobs, one run each: whole process tree")
     for size in GROWTH:
-        path = folder / f"{size}.jsonl"
-        path.write_text("".join(rows[i % len(rows)] + "\n" for i in range(size)), encoding="utf-8")
-        taken = alternately(runs, {"": partial(process, [*PREDICT, str(path)])})[""]
-        wall, cpu = (statistics.median(column) for column in zip(*taken, strict=True))
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
+        path = table(folder, size)
+        for form in ("jsonl", "parquet"):
+            out = folder / "out"
+            took = tree([*BATCH, str(path), "-o", str(out), "-j", "2", "-f", form])
+            shutil.rmtree(out)
+            print(
+                f"  {size:9,d} to {form:7s} {took.wall:7.1f} s wall {took.cpu:7.1f} s cpu"
+                f" {took.cpu / size * 1e6:6.0f} us each, peak {took.peak:.0f} MB",
+                flush=True,
+            )
+        path.unlink()
+
+
+def jobs(runs: int, folder: Path) -> None:
+    path = table(folder, JOBS_SEGMENTS)
+
+    def run(count: int) -> Tree:
+        out = folder / "out"
+        took = tree([*BATCH, str(path), "-o", str(out), "-j", str(count)])
+        shutil.rmtree(out)
+        return took
+
+    found = alternately(runs, {str(count): partial(run, count) for count in (1, 2)})
+    one, two = found["1"], found["2"]
+    print(f"batch over {JOBS_SEGMENTS:,} segments, medians of {runs} alternating runs")
+    for name, took in (("one job", one), ("two jobs", two)):
+        wall, cpu, own = (
+            statistics.median(getattr(t, of) for t in took) for of in ("wall", "cpu", "own")
+        )
+        print(f"  {name:9s} {wall:7.1f} s wall {cpu:7.1f} s cpu, of which {own:.2f} s the parent's")
+    ratio = statistics.median(a.wall / b.wall for a, b in zip(one, two, strict=True))
+    # On two free processors the parent of two workers takes its time from theirs.
+    bound = statistics.median((a.cpu - a.own) / (b.cpu / 2) for a, b in zip(one, two, strict=True))
+    print(f"  two are {ratio:.2f} times as fast by the clock, {bound:.2f} times by processor time")
+    path.unlink()
+
+
+def spark(runs: int, folder: Path, rows: int) -> None:
+    """Both engines write Parquet; Spark is started, and has run once, before the clock is."""
+    from rectify_nlp import Model, cluster
+    from rectify_nlp.inputs import Inputs
+    from rectify_nlp.jobs import run as run_here
+    from rectify_nlp.jobs import settings_for
+    from rectify_nlp.spark import session
+
+    model, many, few = Model.load(), table(folder, rows), table(folder, SEGMENTS)
+    outputs = (folder / f"out-{number}" for number in itertools.count())
+
+    def here(source: Path) -> float:
+        inputs, start = Inputs([str(source)]), time.perf_counter()
+        run_here(inputs, settings_for(inputs, form="parquet"), next(outputs), jobs=2)
+        return time.perf_counter() - start
+
+    with session("local[2]") as there:
+
+        def on_spark(source: Path) -> float:
+            start = time.perf_counter()
+            cluster.run(there, Inputs([str(source)]), str(next(outputs)), model=model)
+            return time.perf_counter() - start
+
+        on_spark(few)
+        taken = [(on_spark(many), here(many)) for _ in range(runs)]
+    for one, other in taken:
         print(
-            f"  {size:7d} segments {wall:7.1f} s wall {cpu:7.1f} s cpu"
-            f" {cpu / size * 1e6:6.0f} us each, peak {peak:.0f} MB"
+            f"{rows} segments: Spark local[2] {one:.0f} s, without it two jobs {other:.0f} s,"
+            f" ratio {one / other:.2f}"
         )
 
 
@@ -230,11 +469,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "what", nargs="*", help="notice, segments, documents, growth; all by default"
+        "what",
+        nargs="*",
+        help="notice, segments, documents (these by default), growth, jobs, start, spark",
     )
+    parser.add_argument("--rows", type=int, default=ROWS, help="of the table for Spark")
     parser.add_argument("--runs", type=int, default=9)
     wanted = parser.parse_args()
-    what = wanted.what or ["notice", "segments", "documents", "growth"]
+    what = wanted.what or ["notice", "segments", "documents"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         obvious = str(folder / "obvious.joblib")
@@ -243,8 +485,14 @@ def main() -> None:
         sys.path.insert(0, name)
         # As they are once installed, also where Python may not write beside the sources.
         subprocess.run([sys.executable, "-m", "compileall", "-q", str(ROOT / "nlp")], check=True)
-        if "growth" in what:  # first: its peak is that of the largest process so far
-            growth(max(1, wanted.runs // 4), folder)
+        if "start" in what:
+            start(wanted.runs, folder)
+        if "growth" in what:
+            growth(folder)
+        if "jobs" in what:
+            jobs(max(1, wanted.runs // 3), folder)
+        if "spark" in what:
+            spark(max(1, wanted.runs // 4), folder, wanted.rows)
         if "documents" in what:
             documents(wanted.runs)
         if set(what) & {"notice", "segments"}:

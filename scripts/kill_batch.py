@@ -1,6 +1,6 @@
 """Kill `rectify-nlp batch` at random moments, resume it, and compare with an untouched run.
 
-    python scripts/kill_batch.py [--runs N] [--format FORM] [--seed SEED]
+    python scripts/kill_batch.py [--runs N] [--format FORM] [--seed SEED] [--rows N]
 
 Each run is killed with SIGKILL, its workers left to themselves, and resumed; every other
 resumption is killed too. In the end the folder must hold the same bytes as that of the run
@@ -21,14 +21,14 @@ ROOT = Path(__file__).parent.parent
 MARK = "RECTIFY_NLP_KILL_RUN"
 
 
-def inputs(folder: Path) -> None:
+def inputs(folder: Path, rows: int) -> None:
     """Notices, and a table of which one row in fifty is a segment: many parts, little work."""
     folder.mkdir()
     for notice in (ROOT / "seeds").glob("*.txt"):
         (folder / notice.name).write_bytes(notice.read_bytes())
     segments = (ROOT / "labels" / "seeds.jsonl").read_text(encoding="utf-8").splitlines()
     with (folder / "segments.jsonl").open("w", encoding="utf-8") as table:
-        for number in range(30_000):
+        for number in range(rows):
             broken = json.dumps({"problem": None, "id": number})
             table.write((broken if number % 50 else segments[number % len(segments)]) + "\n")
 
@@ -73,11 +73,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--format", default="jsonl")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=int, default=30_000, help="of the table among the inputs")
     args = parser.parse_args()
     chance = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as temporary:
         given, reference = Path(temporary) / "given", Path(temporary) / "reference"
-        inputs(given)
+        inputs(given, args.rows)
         begun = time.monotonic()
         start(given, reference, args.format).wait()
         whole = time.monotonic() - begun
@@ -91,7 +92,9 @@ def main() -> None:
                     time.sleep(chance.uniform(0, whole * (1 if kills else 0.95)))
                     process.kill()
                     kills += process.wait() < 0
-                    parts.append(len(list(out.glob("part-*"))) if out.exists() else 0)
+                    parts.append(
+                        len([*out.glob("part-*"), *out.glob(".part-*")]) if out.exists() else 0
+                    )
                     slowest = max(slowest, gone(out))
                 else:
                     process.wait()

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from rectify_nlp import Model, score_arrow, score_schema
-from rectify_nlp.arrow import parquet_slices
+from rectify_nlp.arrow import parquet, parquet_slices
 from rectify_nlp.batch import results
 from rectify_nlp.errors import ReadError
 from rectify_nlp.inputs import Inputs
-from rectify_nlp.rows import flattened, records
+from rectify_nlp.rows import csv_columns, flattened, records
 from rectify_nlp.shards import shards
 
 pa = pytest.importorskip("pyarrow")
@@ -82,6 +82,17 @@ def test_a_parquet_table_is_read_in_slices(model: Model, tmp_path: Path) -> None
         None,
         "ff",
     )
+
+
+def test_evidence_in_parquet(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"problem": "党费收缴不规范\\ud800", "n": {"a": ["\\ud800"]}}\n')
+    (result,) = results([str(path)], model, explain=True)
+    (row,) = records(result, explain=True)
+    table = pq.read_table(pa.BufferReader(parquet([row], csv_columns(model, ["n"]))))
+    (found,) = table.to_pylist()
+    assert found["evidence"] == row["evidence"] != []
+    assert (found["problem"], found["n"]) == ("党费收缴不规范?", '{"a": ["?"]}')
 
 
 def test_what_is_no_parquet_file(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rectify_nlp import Failure
 from rectify_nlp.batch import table_rows
-from rectify_nlp.inputs import Inputs, Survey
+from rectify_nlp.inputs import Inputs, Survey, text_of
 from rectify_nlp.shards import Shard, Slice, shards
 from rectify_nlp.taxonomy import csv_rows
 
@@ -26,8 +26,8 @@ def rows_of(found: list[Shard]) -> list[object]:
         row
         for shard in found
         for piece in shard.pieces
-        if isinstance(piece, Slice) and isinstance(piece.data, str)
-        for row in table_rows(piece.data, piece.table, piece.kind, piece.shift)
+        if isinstance(piece, Slice) and piece.rows is None
+        for row in table_rows(text_of(piece.data), piece.table, piece.kind, piece.shift)
     ]
 
 
@@ -107,8 +107,8 @@ def test_slices_hold_the_rows_of_the_whole_csv(
 
 
 def test_shards_are_of_a_size_and_hold_everything(tmp_path: Path) -> None:
-    lines = [json.dumps({"problem": "x" * (n % 5000), "n": n}) for n in range(3000)]
-    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    lines = [f'{{"problem": "{"党" * (n % 5000)}", "n": {n}}}' for n in range(3000)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
     for number in range(70):
         (tmp_path / f"n{number:02d}.txt").write_text("x")
     found = list(shards(Inputs([str(tmp_path)]), {}))
@@ -123,12 +123,13 @@ def test_shards_are_of_a_size_and_hold_everything(tmp_path: Path) -> None:
 def test_a_line_no_memory_would_hold_costs_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rectify_nlp.inputs.LONGEST_FIELD", 100)
+    monkeypatch.setattr("rectify_nlp.inputs.LONGEST_LINE", 100)
     path = tmp_path / "t.jsonl"
     path.write_text('{"problem": "a"}\n{"problem": "' + "b" * 1000 + '"}\n{"problem": "c"}\n')
     first, second, third = rows_of(list(shards(Inputs([str(path)]), {})))
     assert first == (1, {"problem": "a"})
     assert isinstance(second, Failure)
+    assert second.message == "a line too long to be a row"
     assert third == (3, {"problem": "c"})
 
 

@@ -155,6 +155,27 @@ def test_a_worker_that_dies_or_stops_costs_nothing(
     assert processes(tmp_path) == []
 
 
+def test_asked_to_end_it_leaves_what_is_done_and_no_lock(
+    given: Path, reference: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for signalled, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        process = subprocess.Popen(
+            command(given, "-o", out, "-j", 1, "--resume"), stderr=subprocess.PIPE
+        )
+        # At work: there is a part more than before.
+        before = len(list(out.glob("part-*")))
+        wait_until(lambda n=before: len(list(out.glob("part-*"))) > n)
+        process.send_signal(signalled)
+        assert process.communicate()[1] == (
+            b"interrupted; what is done stays, --resume goes on from there\n"
+        )
+        assert process.returncode == status
+        assert {".lock", *out.glob(".*.writing")}.isdisjoint(content(out))
+    subprocess.run(command(given, "-o", out, "--resume", "-q"), check=False)
+    assert content(out) == reference
+
+
 @pytest.fixture
 def faulty(tmp_path: Path) -> Iterator[dict[str, str]]:
     (tmp_path / "faults").mkdir()
@@ -366,6 +387,7 @@ def test_whole_notices_in_a_table(tmp_path: Path, linyi: Path, run: object) -> N
         (("-", "-o", "x"), "-o -"),
         (("a.txt", "-o", "-", "-f", "csv"), "need a folder"),
         (("a.txt", "-o", "-", "--resume"), "cannot be resumed"),
+        (("a.txt", "-o", "l.xlsx", "-f", "xlsx"), "names a folder"),
         (("-", "--from-file", "-", "-o", "-"), "only once"),
     ],
 )

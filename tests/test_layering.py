@@ -18,17 +18,18 @@ ORDER = (
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
     "status", "wording", "heads", "markers", "outline", "extents", "roles", "cautions", "splitting",
-    "lexicon", "features", "evaluation", "classifier", "model", "doubt", "rows", "training", "trials", "batch",
+    "lexicon", "features", "evaluation", "classifier", "compiled", "model", "doubt", "rows", "training", "trials", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
     "charts", "scorecard",
-    "similarity", "picking", "labelling", "labelsheet", "exchange", "intake", "agreement", "spark", "web",
+    "similarity", "picking", "labelling", "labelsheet", "exchange", "intake", "agreement",
+    "spark", "executors", "cluster", "web",
     "console", "manual", "options", "cli_predict", "cli_batch", "cli_train", "cli_label", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.
 HEAVY = {
     "sklearn", "scipy", "joblib", "threadpoolctl", "jieba", "rich", "pyarrow", "docx",
-    "pdfplumber", "lxml", "fastapi", "pyspark", "xlsxwriter", "jinja2", "markupsafe",
+    "pdfplumber", "lxml", "numba", "fastapi", "pyspark", "xlsxwriter", "jinja2", "markupsafe", "py4j", "pandas",
     "openpyxl", "cleanlab",
 }
 # fmt: on
@@ -120,4 +121,7 @@ def test_a_prediction_loads_nothing_heavy(guangzhou):
     loaded = set(done.stderr.split())
     assert len(done.stdout.splitlines()) == 17
     assert "numpy" in loaded
-    assert loaded & {"sklearn", "scipy", "joblib", "jieba", "rich", "jinja2", "xlsxwriter"} == set()
+    assert (
+        loaded & {"sklearn", "scipy", "joblib", "jieba", "rich", "jinja2", "xlsxwriter", "numba"}
+        == set()
+    )

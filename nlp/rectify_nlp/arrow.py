@@ -5,10 +5,10 @@ pyarrow is an extra; it is imported where it is needed.
 
 from __future__ import annotations
 
-import datetime
 import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rectify_nlp.batch import CHUNK, Row, Table, judged_rows
 from rectify_nlp.errors import MissingExtra, ReadError
 from rectify_nlp.model import Model
-from rectify_nlp.rows import COLUMNS, csv_columns, flattened, records
+from rectify_nlp.rows import COLUMNS, csv_columns, flattened, headers, plain, records, to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +47,7 @@ def score_arrow(batch: pa.RecordBatch, model: Model | None = None) -> pa.RecordB
             (record,) = records(result, explain=False)
             # A place in the batch would tell no one anything.
             found.append({name: v for name, v in record.items() if name != "source"})
-    scored = _batch(found, schema)
+    scored = row_batch(found, schema)
     return arrow.RecordBatch.from_arrays(
         [*(batch.column(name) for name in kept), *scored.columns],
         schema=arrow.schema([*(batch.schema.field(name) for name in kept), *schema]),
@@ -61,7 +61,7 @@ def score_schema(model: Model | None = None) -> pa.Schema:
     `p.status.<label>`; so the schema is constant for a model.
     """
     names = [*csv_columns(model or _default_model())]
-    return _schema([n for n in names if n not in _GIVEN and n != "evidence"])
+    return row_schema([n for n in names if n not in _GIVEN and n != "evidence"])
 
 
 @cache
@@ -81,7 +81,7 @@ def require_pyarrow() -> Any:
 # -- rows to tables ----------------------------------------------------------------------
 
 
-def _schema(columns: Iterable[str]) -> pa.Schema:
+def row_schema(columns: Iterable[str]) -> pa.Schema:
     """The schema of a flattened row; a column that was given with a segment is a text."""
     arrow = require_pyarrow()
     texts = arrow.list_(arrow.string())
@@ -105,30 +105,38 @@ def _schema(columns: Iterable[str]) -> pa.Schema:
     )
 
 
-def _batch(found: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+def row_batch(
+    found: Sequence[Mapping[str, Any]], schema: pa.Schema, names: Sequence[str] | None = None
+) -> pa.RecordBatch:
+    """Rows as a batch of this schema; what they have besides is left out.
+
+    `names` are those of the columns in the rows, where they differ.
+    """
     arrow = require_pyarrow()
     flat = [flattened(record) for record in found]
     arrays = [
-        arrow.array([_fitting(row.get(column.name), column.type) for row in flat], column.type)
-        for column in schema
+        arrow.array([_fitting(row.get(name), column.type) for row in flat], column.type)
+        for name, column in zip(names or schema.names, schema, strict=True)
     ]
     return arrow.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _fitting(value: Any, kind: Any) -> Any:
     """`value` as its column wants it: what was given with a segment may be anything."""
-    if kind == "string" and value is not None:
-        if not isinstance(value, str):
-            import json
-
-            value = json.dumps(value, ensure_ascii=False)
-        return _clean(value)
-    return [_clean(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if kind == "string" and value is not None and not isinstance(value, str):
+        value = to_json(value)
+    return _clean(value)
 
 
-def _clean(text: str) -> str:
-    """`text` without lone surrogates, which Arrow cannot hold."""
-    return text.encode("utf-8", "replace").decode()
+def _clean(value: Any) -> Any:
+    """`value`, its texts without lone surrogates, which Arrow cannot hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return {n: _clean(v) for n, v in value.items()} if isinstance(value, dict) else value
 
 
 def parquet(found: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
@@ -137,7 +145,7 @@ def parquet(found: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes
     import pyarrow.parquet
 
     out = io.BytesIO()
-    table = arrow.Table.from_batches([_batch(found, _schema(columns))])
+    table = arrow.Table.from_batches([row_batch(found, row_schema(headers(columns)), columns)])
     pyarrow.parquet.write_table(table, out, compression="zstd")
     return out.getvalue()
 
@@ -148,13 +156,14 @@ def parquet(found: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes
 def parquet_columns(name: str) -> list[str]:
     """Names of the columns; ReadError where this is no Parquet file."""
     with _opened(name) as file:
-        return list(file.schema_arrow.names)
+        return list(_schema_of(file, name).names)
 
 
 def parquet_slices(name: str, rows: int) -> Iterator[tuple[bytes, int, float]]:
     """The table as Arrow streams of at most so many rows: bytes, rows, share of the table."""
     arrow = require_pyarrow()
     with _opened(name) as file:
+        once(_schema_of(file, name).names, name)
         try:
             for batch in file.iter_batches(batch_size=rows):
                 out = io.BytesIO()
@@ -165,23 +174,75 @@ def parquet_slices(name: str, rows: int) -> Iterator[tuple[bytes, int, float]]:
             raise ReadError(name, f"is damaged ({_one_line(error)})") from error
 
 
-def arrow_rows(data: bytes, shift: int, text_column: str | None) -> list[Row]:
-    """Rows of an Arrow stream, numbered from `shift` + 1, in types that JSON knows.
+def arrow_rows(
+    data: bytes,
+    shift: int,
+    text_column: str | None,
+    only: int | None = None,
+    columns: Sequence[str] | None = None,
+) -> list[Row]:
+    """Rows of an Arrow stream, numbered from `shift` + 1; their values as `plain_rows` has them.
 
-    Only `text_column` may keep bytes: they are a document.
+    `only` is the position of a single row that is wanted, `columns` are those that are: a
+    value may be such that its whole table cannot be unpacked.
     """
     arrow = require_pyarrow()
     with arrow.ipc.open_stream(data) as stream:
         table = stream.read_all()
+    if columns is not None:
+        table = table.select(columns)
+    if only is not None:
+        table, shift = table.slice(only, 1), shift + only
+    return list(enumerate(plain_rows(table, text_column), shift + 1))
+
+
+def plain_rows(table: pa.Table, text_column: str | None) -> list[dict[str, Any]]:
+    """Rows in types that JSON knows. Only `text_column` may keep bytes: they are a document."""
+    arrow = require_pyarrow()
     for at, field in enumerate(table.schema):
         # Python knows no nanoseconds and no year beyond 9999.
-        if arrow.types.is_temporal(field.type):
-            table = table.set_column(at, field.name, table.column(at).cast(arrow.string()))
-    found = table.to_pylist()
+        if (textual := _textual(field.type)) != field.type:
+            with suppress(arrow.ArrowNotImplementedError):  # as Python has it, then
+                table = table.set_column(at, field.name, table.column(at).cast(textual))
     return [
-        (shift + number, {n: v if n == text_column else _plain(v) for n, v in row.items()})
-        for number, row in enumerate(found, 1)
+        {n: v if n == text_column else plain(v) for n, v in row.items()}
+        for row in table.to_pylist()
     ]
+
+
+def _textual(kind: Any) -> Any:
+    """The type with texts in place of dates and times, counts in place of durations, at any depth."""
+    arrow = require_pyarrow()
+    types = arrow.types
+    if types.is_duration(kind):
+        return arrow.int64()
+    if types.is_temporal(kind):
+        return arrow.string()
+    if types.is_dictionary(kind):
+        return _textual(kind.value_type) if types.is_temporal(kind.value_type) else kind
+    if types.is_list(kind) or types.is_large_list(kind):
+        return arrow.list_(_textual(kind.value_type))
+    if types.is_map(kind):
+        return arrow.map_(_textual(kind.key_type), _textual(kind.item_type))
+    if types.is_struct(kind):
+        return arrow.struct([(field.name, _textual(field.type)) for field in kind])
+    return kind
+
+
+def _schema_of(file: Any, name: str) -> Any:
+    try:
+        return file.schema_arrow
+    except (require_pyarrow().ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ReadError(name, f"is damaged ({_one_line(error)})") from error
+
+
+def once(columns: Sequence[str], name: str) -> None:
+    """ReadError where a column of the table `name` is there twice: one would hide the other."""
+    seen: set[str] = set()
+    for column in columns:
+        if column in seen:
+            raise ReadError(name, f"has two columns {column}; rename one")
+        seen.add(column)
 
 
 def _opened(name: str) -> Any:
@@ -199,18 +260,3 @@ def _opened(name: str) -> Any:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(name): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, datetime.date | datetime.time):  # a datetime is a date
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
-    return value if isinstance(value, str | int | None) else str(value)

@@ -20,6 +20,9 @@ from rectify_nlp.types import Failure, Issue, Limits, Notice, Report, Result, Se
 
 # Rows judged together: more save no time, and cost memory.
 CHUNK = 256
+# What stands in place of a line that no memory would hold.
+TOO_LONG = "\0"
+_TOO_LONG = "a line too long to be a row"
 
 
 def results(
@@ -113,11 +116,15 @@ def table_rows(text: str, table: str, kind: str, shift: int = 0) -> Iterator[Row
     for line, row in rows:
         if isinstance(row, LabelsError):
             yield Failure(source=f"{table}:{line + shift}", error="LabelsError", message=row.what)
+        elif kind == ".csv" and TOO_LONG in row.values():
+            yield Failure(source=f"{table}:{line + shift}", error="LabelsError", message=_TOO_LONG)
         else:
             yield line + shift, row
 
 
 def _json_row(record: str, table: str, line: int) -> dict[str, Any] | LabelsError:
+    if record == TOO_LONG:
+        return LabelsError(table, line, _TOO_LONG)
     try:
         return json_row(record, table, line)
     except LabelsError as error:
@@ -152,7 +159,9 @@ def judged_rows(
     ]
 
 
-def judged_notice(row: Row, table: Table, model: Model, *, explain: bool = False) -> Result:
+def judged_notice(
+    row: Row, table: Table, model: Model, *, explain: bool = False, limits: Limits | None = None
+) -> Result:
     """The result for a row that holds a whole notice."""
     if isinstance(row, Failure):
         return row
@@ -164,17 +173,25 @@ def judged_notice(row: Row, table: Table, model: Model, *, explain: bool = False
             data = data.encode(errors="replace")
         if not isinstance(data, bytes):
             raise ReadError(source, f"no text in {table.text_column}; the column is needed")
-        return model.predict(read_bytes(data, source), explain=explain)
+        return model.predict(read_bytes(data, source, limits=limits), explain=explain)
     except ReadError as error:
         return _failure(error)
 
 
-def judged_document(name: str, model: Model, *, explain: bool = False) -> Result:
+def judged_document(
+    name: str, model: Model, *, explain: bool = False, limits: Limits | None = None
+) -> Result:
     """The result for a file that is one notice."""
     try:
-        return model.predict(read(name), explain=explain)
+        return model.predict(read(name, limits=limits), explain=explain)
     except ReadError as error:
         return _failure(error)
+
+
+def fault(source: str, error: Exception) -> Failure:
+    """What a fault of ours comes to: it must cost one document only."""
+    message = " ".join(str(error).split())
+    return Failure(source=source, error=type(error).__name__, message=message)
 
 
 def row_source(row: Row, table: Table) -> str:

@@ -34,7 +34,8 @@ class Settings:
 @dataclass(frozen=True)
 class LinearClassifier:
     """A fitted classifier. `weights` has a row for each column of the vectorizer and a
-    column for each label; `bias` one value a label; `abstain_below` a probability."""
+    column for each label, the values of a label next to each other in memory; `bias` one
+    value a label; `abstain_below` a probability."""
 
     labels: tuple[str, ...]
     vectorizer: Vectorizer
@@ -83,7 +84,7 @@ class LinearClassifier:
         coef, intercept = fitted.coef_, fitted.intercept_
         if len(present) == 2:  # scikit-learn keeps one row for two labels
             coef, intercept = np.vstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
-        weights = np.zeros((len(vectorizer.idf), len(labels)), dtype=np.float32)
+        weights = np.zeros((len(vectorizer.idf), len(labels)), dtype=np.float32, order="F")
         bias = np.full(len(labels), _NEVER)
         for column, label in enumerate(present):
             weights[:, labels.index(label)] = coef[column]
@@ -98,10 +99,9 @@ class LinearClassifier:
         out = np.tile(self.bias, (texts.segments, 1))
         for part in self.vectorizer.parts(texts):
             if len(part.segment):
-                products = self.weights.take(part.column, axis=0).astype(np.float64)
-                products *= part.value[:, None]
+                products = self.weights.T.take(part.column, axis=1) * part.value
                 first = heads(part.segment)
-                out[part.segment[first]] += np.add.reduceat(products, first)
+                out[part.segment[first]] += np.add.reduceat(products, first, axis=1).T
         return out / self.temperature
 
     def evidence(self, texts: Texts, labels: Ints) -> tuple[Floats, NDArray[np.bool_]]:

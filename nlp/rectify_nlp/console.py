@@ -18,6 +18,7 @@ import typer
 from rectify_nlp.errors import (
     LabelsError,
     MissingExtra,
+    MissingProgram,
     ModelError,
     OutputError,
     ReadError,
@@ -27,7 +28,8 @@ from rectify_nlp.errors import (
 
 def exit_code(error: RectifyError) -> int:
     """The exit status that goes with an error."""
-    codes = ((MissingExtra, 2), (ModelError, 4), (OutputError, 5), (ReadError, 3), (LabelsError, 3))
+    missing = ((MissingExtra, 2), (MissingProgram, 2))
+    codes = (*missing, (ModelError, 4), (OutputError, 5), (ReadError, 3), (LabelsError, 3))
     return next((code for kind, code in codes if isinstance(error, kind)), 1)
 
 

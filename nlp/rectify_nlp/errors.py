@@ -7,7 +7,8 @@
     |-- LabelsError            labels, taxonomy or grammar data are wrong at a place
     |-- ModelError             a model folder is missing, incomplete, altered or newer
     |-- OutputError            a result could not be written
-    `-- MissingExtra           an optional dependency is needed
+    |-- MissingExtra           an optional dependency is needed
+    `-- MissingProgram         a program outside Python is needed
 
 Each message is one line that says where, what is wrong and how to mend it.
 Mistakes of the programmer stay ValueError and TypeError.
@@ -69,3 +70,7 @@ class MissingExtra(RectifyError):
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs an extra: pip install 'rectify-nlp[{extra}]'")
         self.extra = extra
+
+
+class MissingProgram(RectifyError):
+    """A program outside Python is missing or too old; the message says how to get it."""

@@ -32,7 +32,7 @@ from rectify_nlp.folding import (
     replacements,
     string,
 )
-from rectify_nlp.lexicon import Ints, lexicon
+from rectify_nlp.lexicon import Ints, Tokens, lexicon
 
 FIELDS = ("path", "problem", "measures")
 # The filler that hides a stated status: no word, no pair, one character for one.
@@ -98,15 +98,30 @@ class Counted(NamedTuple):
     times: Ints
 
 
-def _count(found: Found, fields: tuple[str, ...], terms: int) -> Counted:
-    segment, field = np.divmod(found.text, len(FIELDS))
-    read = np.flatnonzero(np.array([name in fields for name in FIELDS])[field])
-    key = segment[read] * terms + found.term[read]
+def _by_field(found: Found, segments: int, terms: int) -> tuple[Ints, Ints, Ints]:
+    """Segment * `terms` + term, field, and how often, sorted: one sort serves all blocks."""
+    width = len(FIELDS)
+    text = np.arange(segments * width)
     # Half as wide sorts twice as fast.
-    key = np.sort(key.astype(np.uint32) if key.max(initial=0) < 1 << 32 else key)
+    kind = np.uint32 if segments * terms * width < 1 << 32 else np.int64
+    first: NDArray[Any] = (text // width * (terms * width) + text % width).astype(kind)
+    term: NDArray[Any] = found.term.astype(kind)
+    key = np.sort(first[found.text] + width * term)
     head = heads(key)
-    segment, term = np.divmod(key[head].astype(np.int64), terms)
-    return Counted(segment, term, np.diff(head, append=len(key)))
+    entry = key[head] // width
+    field = key[head] - entry * width
+    return entry.astype(np.int64), field.astype(np.int64), np.diff(head, append=len(key))
+
+
+def _count(entry: Ints, field: Ints, times: Ints, fields: tuple[str, ...], terms: int) -> Counted:
+    """What `_by_field` gives, summed over these fields."""
+    read = np.flatnonzero(np.array([name in fields for name in FIELDS])[field])
+    entry, times = entry[read], times[read]
+    if len(fields) > 1 and len(read):
+        head = heads(entry)
+        entry, times = entry[head], np.add.reduceat(times, head)
+    segment = entry // terms
+    return Counted(segment, entry - segment * terms, times)
 
 
 def heads(sorted_: NDArray[Any]) -> Ints:
@@ -123,96 +138,84 @@ class Texts:
         self.segments = len(segments)
         texts = [segment.get(name, "") for segment in segments for name in FIELDS]
         self._places: dict[int, tuple[int, ...]] = {}
-        codes, starts = _joined(texts)
+        codes, bounds = _joined(texts)
         special = np.flatnonzero(_unfolded()[np.minimum(codes, 0xFFFF)])
         if len(special):
-            for index in np.unique(np.searchsorted(starts, special, "right") - 1).tolist():
+            for index in np.unique(np.searchsorted(bounds, special, "right") - 1).tolist():
                 folded = Folded.of(texts[index])
                 texts[index] = folded.text
                 if folded.places is not None:
                     self._places[index] = folded.places
-            codes, starts = _joined(texts)
-        self._codes = replaced(codes, _normal_forms())
-        self._starts = starts
-        self._owner = np.repeat(np.arange(len(texts)), np.diff(starts, append=len(codes)))
+            codes, bounds = _joined(texts)
+        self.codes = replaced(codes, _normal_forms())
+        self.bounds = bounds
         self._vocabulary: Vocabulary | None = None
         self._counted: dict[tuple[str, ...], Counted] = {}
 
     @cached_property
-    def _keyed(self) -> Found:
-        """Every word and then every pair, `term` being its key: see `Vocabulary`."""
-        codes = self._codes
-        tokens = lexicon().cut(codes)
+    def _keyed(self) -> tuple[Tokens, Ints, Ints]:
+        """The words; the keys of the pairs (see `Vocabulary`) and where they start."""
+        codes = self.codes
         han = (codes >= 0x3400) & (codes <= 0x9FFF)
         pair = np.flatnonzero(han[:-1] & han[1:])
-        start = np.append(tokens.starts, pair)
-        return Found(
-            term=np.append(tokens.ids, _pair_keys(codes[pair], codes[pair + 1])),
-            text=self._owner[start],
-            start=start,
-            end=np.append(tokens.ends, pair + 2),
-        )
+        return lexicon().cut(codes), _pair_keys(codes[pair], codes[pair + 1]), pair
 
     def find(self, vocabulary: Vocabulary) -> Found:
         """Occurrences of the vocabulary's terms, words first."""
         if self._vocabulary is not vocabulary:
             self._vocabulary = vocabulary
-            self._counted.clear()
-            every = self._keyed
-            term = vocabulary.indexes(every.term)
+            words, pairs, at = self._keyed
+            term = vocabulary.indexes(words.ids, pairs)
             known = np.flatnonzero(term >= 0)
-            self._found = Found(
-                term=term[known],
-                text=every.text[known],
-                start=every.start[known],
-                end=every.end[known],
-            )
+            start = np.append(words.starts, at)[known]
+            end = np.append(words.ends, at + 2)[known]
+            text = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
+            self._found = Found(term[known], text[start], start, end)
+            self._by_field = _by_field(self._found, self.segments, len(vocabulary.terms))
+            self._counted = {}
         return self._found
 
     def count(self, vocabulary: Vocabulary, fields: tuple[str, ...]) -> Counted:
         """How often each term occurs in `fields`, which is counted once."""
-        found = self.find(vocabulary)
-        counted = self._counted.get(fields)
-        if counted is None:
-            counted = self._counted[fields] = _count(found, fields, len(vocabulary.terms))
-        return counted
+        self.find(vocabulary)
+        if fields not in self._counted:
+            self._counted[fields] = _count(*self._by_field, fields, len(vocabulary.terms))
+        return self._counted[fields]
 
     def vocabulary(self) -> Vocabulary:
         """Every term of these texts."""
-        text, every = string(self._codes), self._keyed
-        keys, first = np.unique(every.term, return_index=True)
-        marks = np.where(keys >= _PAIRS_FROM, PAIR, "").tolist()
-        spans = zip(marks, every.start[first].tolist(), every.end[first].tolist(), strict=True)
-        terms = [_term(mark, text[start:end]) for mark, start, end in spans]
+        text, (words, pairs, at) = string(self.codes), self._keyed
+        _, word = np.unique(words.ids, return_index=True)
+        _, pair = np.unique(pairs, return_index=True)
+        spans = zip(words.starts[word].tolist(), words.ends[word].tolist(), strict=True)
+        terms = [_word(text[start:end]) for start, end in spans]
+        terms += [PAIR + text[start : start + 2] for start in at[pair].tolist()]
         return Vocabulary(sorted(filter(None, terms)))
 
     def place(self, text: int, start: int, end: int) -> tuple[int, int]:
         """Where a span of `Found` lies in the text of its field as given."""
-        first = int(self._starts[text])
+        first = int(self.bounds[text])
         start, end = start - first, end - first
         places = self._places.get(text)
         return (start, end) if places is None else (places[start], places[end])
 
 
 def _joined(texts: Sequence[str]) -> tuple[Codes, Ints]:
-    """Code points of all texts, each with a line feed behind it, and where each starts."""
-    ends = np.cumsum([len(text) + 1 for text in texts], dtype=np.int64)
-    return code_points("".join([text + "\n" for text in texts])), np.append(0, ends[:-1])
+    """Code points of all texts, each with a line feed behind it, and where each begins and
+    the last ends."""
+    bounds = np.cumsum([0, *[len(text) + 1 for text in texts]], dtype=np.int64)
+    return code_points("".join([text + "\n" for text in texts])), bounds
 
 
 def _pair_keys(first: Codes, second: Codes) -> Ints:
     return first.astype(np.int64) << 16 | second
 
 
-# Every key of a pair is larger, every key of a word smaller.
-_PAIRS_FROM = 0x3400 << 16
-
-
-def _term(mark: str, token: str) -> str:
+def _word(token: str) -> str:
     """The term that a token stands for: numbers and Latin runs by their class; "" for none."""
     if token.isascii():
         return "0" if "0" in token else "a" if "a" in token else ""
-    return mark + token if re.search(r"\w", token) else ""
+    return token if re.search(r"\w", token) else ""
 
 
 class Vocabulary:
@@ -232,14 +235,22 @@ class Vocabulary:
         if len(self._pairs) != 3 * pairs or (self._pairs[::3] != ord(PAIR)).any():
             raise ValueError("a pair is not two characters")
 
-    def indexes(self, keys: Ints) -> Ints:
-        """Where the terms of these keys stand; -1 for other keys."""
-        return self._table.get(keys)
+    def indexes(self, words: Ints, pairs: Ints) -> Ints:
+        """Where the terms of these keys stand, words and then pairs; -1 for other keys."""
+        return np.append(self.of_words.take(words, mode="clip"), self.of_pairs.get(pairs))
 
     @cached_property
-    def _table(self) -> _Table:
-        pairs = _pair_keys(self._pairs[1::3], self._pairs[2::3])
-        return _Table(np.append(pairs, lexicon().ids(self._words)))
+    def of_words(self) -> Ints:
+        """The position of each word by its key; the last is that of any larger key."""
+        keys = lexicon().ids(self._words)
+        table = np.full(max(lexicon().size, keys.max(initial=0)) + 2, -1, dtype=np.int32)
+        table[keys] = np.arange(len(self._pairs) // 3, len(self.terms))
+        table[-1] = -1  # also the place of words that no text can be cut into
+        return table
+
+    @cached_property
+    def of_pairs(self) -> _Table:
+        return _Table(_pair_keys(self._pairs[1::3], self._pairs[2::3]))
 
 
 class _Table:
@@ -250,32 +261,32 @@ class _Table:
 
     def __init__(self, keys: Ints) -> None:
         # A quarter full at most: nearly every search then ends where it begins.
-        self._shift = 31 - max(2, len(keys) * 2).bit_length()
+        self.shift = 31 - max(2, len(keys) * 2).bit_length()
         # What runs over the end has room behind it.
-        self._cells = np.zeros((1 << 32 - self._shift) + len(keys) + 1, dtype=np.int64)
+        self.cells = np.zeros((1 << 32 - self.shift) + len(keys) + 1, dtype=np.int64)
         cells = keys << 31 | np.arange(len(keys))
         slots = self._slots(keys)
         while len(cells):
-            free = np.flatnonzero(self._cells[slots] == 0)
-            self._cells[slots[free]] = cells[free]
-            rest = np.flatnonzero(self._cells[slots] != cells)
+            free = np.flatnonzero(self.cells[slots] == 0)
+            self.cells[slots[free]] = cells[free]
+            rest = np.flatnonzero(self.cells[slots] != cells)
             cells, slots = cells[rest], slots[rest] + 1
 
     def _slots(self, keys: Ints) -> Ints:
         # Fibonacci hashing (Knuth, volume 3, 6.4).
-        return (keys * 0x9E3779B1 & 0xFFFFFFFF) >> self._shift
+        return (keys * 0x9E3779B1 & 0xFFFFFFFF) >> self.shift
 
     def get(self, keys: Ints) -> Ints:
         """The position of each key, -1 for one that is not there."""
         slots = self._slots(keys)
-        cells = self._cells[slots]
+        cells = self.cells[slots]
         differ = cells >> 31 != keys
         result = cells & 0x7FFFFFFF
         result[differ] = -1
         rest = np.flatnonzero(differ & (cells != 0))
         while len(rest):
             slots[rest] += 1
-            cells = self._cells[slots[rest]]
+            cells = self.cells[slots[rest]]
             same = cells >> 31 == keys[rest]
             result[rest[same]] = cells[same] & 0x7FFFFFFF
             rest = rest[~same & (cells != 0)]
@@ -320,7 +331,7 @@ class Vectorizer:
                 yield block.name, self.vocabulary.terms[term]
 
     @cached_property
-    def _columns(self) -> tuple[Ints, ...]:
+    def column_of(self) -> tuple[Ints, ...]:
         """For each block the column of each term of the vocabulary, -1 for none."""
         tables = []
         width = 0
@@ -333,7 +344,7 @@ class Vectorizer:
 
     def parts(self, texts: Texts) -> Iterator[Part]:
         """The rows of `texts`, block by block."""
-        for block, column_of in zip(self.blocks, self._columns, strict=True):
+        for block, column_of in zip(self.blocks, self.column_of, strict=True):
             counted = texts.count(self.vocabulary, block.fields)
             column = column_of[counted.term]
             known = np.flatnonzero(column >= 0)

@@ -1,6 +1,8 @@
 """The folder a run writes: committed part by part, locked, resumable.
 
     part-00000.jsonl ...   one for each shard, in the order of the inputs
+    ledger.xlsx            instead of them where a ledger is wanted; until it is whole the
+                           parts are .part-00000.xlsx.jsonl ...
     manifest.json          what the run is (inputs, model, options) and, at its end, its parts
     .journal.jsonl         while it runs: a line for each part that is done
     .lock                  while it runs: locked by the process that writes here
@@ -15,7 +17,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,19 +27,35 @@ from rectify_nlp.errors import OutputError
 from rectify_nlp.workers import Part
 
 # Raise this when a file of the folder changes its meaning; no other number is resumed.
-FORMAT = 1
-_MANIFEST = "manifest.json"
+FORMAT = 2
+MANIFEST = "manifest.json"
 _JOURNAL = ".journal.jsonl"
 _LOCK = ".lock"
 _UNFINISHED = ".writing"
+LEDGER_NAME = "ledger.xlsx"
+# Parts of a ledger are not for others.
+_INNER = ".part-"
 
 
 class Folder:
-    """The output folder, held under its lock; `parts` are the entries of what is done."""
+    """The output folder, held under its lock.
+
+    `parts` are the entries of what is done; `bound` is that of the ledger made of them.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.parts: dict[int, dict[str, Any]] = {}
+        self.bound: dict[str, Any] | None = None
+
+    def entries(self) -> list[dict[str, Any]]:
+        """What the folder holds, in order."""
+        return [self.bound] if self.bound else [self.parts[index] for index in sorted(self.parts)]
+
+    @property
+    def done(self) -> int:
+        """Bytes of input that are done."""
+        return sum(entry["input_bytes"] for entry in self.entries())
 
     def __enter__(self) -> Folder:
         with self._writing(remedy="choose another folder"):
@@ -64,12 +83,12 @@ class Folder:
 
     def manifest(self, *, resume: bool) -> dict[str, Any] | None:
         """The manifest of a run to be resumed, None for a new one."""
-        path = self.path / _MANIFEST
+        path = self.path / MANIFEST
         if not path.exists():
             strange = [p.name for p in self.path.iterdir() if not _ours(p.name)]
             if strange:
                 raise OutputError(
-                    f"{self.path}: holds {min(strange)} and no {_MANIFEST}; choose an empty folder"
+                    f"{self.path}: holds {min(strange)} and no {MANIFEST}; choose an empty folder"
                 )
             return None
         if not resume:
@@ -89,7 +108,8 @@ class Folder:
         """Start, or find out which parts of the run `before` are there."""
         with self._writing():
             if before is None:
-                self._put(_MANIFEST, _json({"format": FORMAT, "complete": False, "run": described}))
+                run = {"format": FORMAT, "complete": False, "run": described}
+                self._put(MANIFEST, [_json(run)])
             else:
                 for name, value in described.items():
                     if before["run"].get(name) != value:
@@ -99,23 +119,28 @@ class Folder:
                             " folder"
                         )
                 self._recover(before)
-            entries = [self.parts[index] for index in sorted(self.parts)]
-            self._put(_JOURNAL, b"".join(_line(entry) for entry in entries))
+            self._put(_JOURNAL, map(_line, self.entries()))
 
     def _recover(self, before: dict[str, Any]) -> None:
         for path in self.path.iterdir():
             if path.name.endswith(_UNFINISHED) and _ours(path.name):
-                path.unlink()
+                _remove(path)
         entries = before.get("parts") or _journal(self.path / _JOURNAL)
         for entry in entries:
             with suppress(OSError):  # gone: it is made again
-                content = (self.path / entry["name"]).read_bytes()
-                if hashlib.sha256(content).hexdigest() == entry["sha256"]:
+                with (self.path / entry["name"]).open("rb") as stream:
+                    if hashlib.file_digest(stream, "sha256").hexdigest() != entry["sha256"]:
+                        continue
+                if entry["name"] == LEDGER_NAME:
+                    self.bound = entry
+                else:
                     self.parts[int(entry["name"].split("-")[1].split(".")[0])] = entry
 
     def commit(self, part: Part, form: str) -> dict[str, Any]:
         """Make a part durable; gives its entry."""
         name = f"part-{part.index:05d}.{form}"
+        if form == "xlsx":
+            name = f".{name}.jsonl"
         entry = {
             "name": name,
             "documents": part.documents,
@@ -126,13 +151,50 @@ class Folder:
             "sha256": hashlib.sha256(part.data).hexdigest(),
         }
         with self._writing():
-            self._put(name, part.data)
+            self._put(name, [part.data])
             with (self.path / _JOURNAL).open("ab") as journal:
                 journal.write(_line(entry))
                 journal.flush()
                 os.fsync(journal.fileno())
         self.parts[part.index] = entry
         return entry
+
+    # -- a ledger --------------------------------------------------------------------
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """What parts on their way into a ledger hold, in order."""
+        for entry in self.entries():
+            with self._writing(), (self.path / entry["name"]).open("rb") as lines:
+                for line in lines:
+                    yield json.loads(line)
+
+    def scratch(self) -> Path:
+        """An empty folder for what is needed while a ledger is written."""
+        scratch = self.path / f".scratch{_UNFINISHED}"
+        with self._writing():
+            _remove(scratch)
+            scratch.mkdir()
+        return scratch
+
+    def bind(self, ledger: Iterable[bytes]) -> None:
+        """Make the ledger durable: from now on it is all the folder holds."""
+        digest = hashlib.sha256()
+
+        def counted() -> Iterator[bytes]:
+            for piece in ledger:
+                digest.update(piece)
+                yield piece
+
+        with self._writing():
+            self._put(LEDGER_NAME, counted())
+        entries = self.entries()
+        counts = ("documents", "rows", "failures", "input_bytes")
+        self.bound = {
+            "name": LEDGER_NAME,
+            **{name: sum(entry[name] for entry in entries) for name in counts},
+            "warnings": [warning for entry in entries for warning in entry["warnings"]],
+            "sha256": digest.hexdigest(),
+        }
 
     def finish(self, described: dict[str, Any], totals: dict[str, int]) -> None:
         """Write the manifest of a complete run; the same however the run came about."""
@@ -141,22 +203,24 @@ class Folder:
             "complete": True,
             "run": described,
             **totals,
-            "parts": [self.parts[index] for index in sorted(self.parts)],
+            "parts": self.entries(),
         }
         with self._writing():
-            self._put(_MANIFEST, _json(manifest))
-            (self.path / _JOURNAL).unlink()
+            self._put(MANIFEST, [_json(manifest)])
+            for path in self.path.iterdir():
+                if path.name != _LOCK and _ours(path.name):
+                    _remove(path)
 
-    def _put(self, name: str, content: bytes) -> None:
+    def _put(self, name: str, content: Iterable[bytes]) -> None:
         """A file that appears under its name only when it is whole and on the disk."""
         partial = self.path / f".{name.lstrip('.')}{_UNFINISHED}"
         try:
             with partial.open("wb") as stream:
-                stream.write(content)
+                stream.writelines(content)
                 stream.flush()
                 os.fsync(stream.fileno())
             partial.replace(self.path / name)
-        except OSError:
+        except BaseException:
             partial.unlink(missing_ok=True)
             raise
         if os.name == "posix":
@@ -169,7 +233,15 @@ class Folder:
 
 def _ours(name: str) -> bool:
     """Whether a file is one that a run leaves when it is killed."""
-    return name in (_LOCK, _JOURNAL) or (name.startswith(".") and name.endswith(_UNFINISHED))
+    inner = name.startswith(_INNER) or (name.startswith(".") and name.endswith(_UNFINISHED))
+    return inner or name in (_LOCK, _JOURNAL)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> int | None:

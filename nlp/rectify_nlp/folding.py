@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +78,7 @@ def _half_width() -> Codes:
 
 def simplify(text: str) -> str:
     """`text` with traditional characters made simplified, of the same length."""
-    return _simplified(text) if _TRADITIONAL.search(text) else text
+    return _simplified(text) if some_traditional(text) else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +90,21 @@ class Folded:
 
     @classmethod
     def of(cls, text: str) -> Folded:
-        """Fold `text`, simplify it where it is traditional, take out pinyin where it has some."""
+        """Fold `text`, simplify it where it is traditional, take out pinyin where it has some
+        and line ends where it was wrapped."""
         folded = simplify(fold(text))
-        if len(_TONE.findall(folded)) < _PINYIN_FROM:
+        out = [(end, end + 1) for end in _wraps(folded)]
+        if len(_TONE.findall(folded)) >= _PINYIN_FROM:
+            out = sorted([*out, *(match.span() for match in _PINYIN.finditer(folded))])
+        if not out:
             return cls(folded)
         kept: list[str] = []
         places: list[int] = []
         position = 0
-        for match in _PINYIN.finditer(folded):
-            kept.append(folded[position : match.start()])
-            places.extend(range(position, match.start()))
-            position = match.end()
+        for start, end in out:
+            kept.append(folded[position:start])
+            places.extend(range(position, start))
+            position = end
         kept.append(folded[position:])
         places.extend(range(position, len(folded) + 1))
         return cls("".join(kept), tuple(places))
@@ -111,6 +116,43 @@ class Folded:
     def end_place(self, position: int) -> int:
         """As `place`, for an exclusive end: behind the last character and its pinyin."""
         return 0 if position == 0 else self.place(position)
+
+
+# A wrapped text has lines of this length at most, the fewest of which end a sentence.
+_LONGEST_WRAPPED, _FEWEST_WRAPPED = 60, 12
+_ENDED = "。!?;:.…"
+# What begins a line of its own: a number, a label, an indent.
+_OWN_LINE = re.compile(
+    r"[ ]|[(]?[一二三四五六七八九十]{1,3}[)、是]|[(]?[0-9]{1,3}[)]|[0-9]{1,3}[.、](?![0-9])|[①-⑳]"
+    r"|[\[【]|[^,。:]{2,12}:"
+)
+_FIGURE = re.compile(r"[0-9]+(?:\.[0-9]|[^0-9.、)])")
+
+
+def _wraps(folded: str) -> list[int]:
+    """The line ends at which a text was wrapped at a fixed width, in mid-sentence."""
+    lines = folded.split("\n")
+    filled = [line for line in lines if line.strip()]
+    width = max(map(len, filled), default=0)
+    if width > _LONGEST_WRAPPED or len(filled) < _FEWEST_WRAPPED:
+        return []
+    full = width * 0.85
+    broken = [len(line) for line in filled if line[-1] not in _ENDED]
+    if len(broken) * 5 < len(filled) * 2 or sum(n >= full for n in broken) * 5 < len(broken) * 3:
+        return []
+    ends = []
+    end = -1
+    for line, after in pairwise(lines):
+        end += len(line) + 1
+        goes_on = bool(line.strip()) and line[-1] not in _ENDED and bool(after.strip())
+        if goes_on and not _OWN_LINE.match(after) and (len(line) >= full or _FIGURE.match(after)):
+            ends.append(end)
+    return ends
+
+
+def some_traditional(text: str) -> bool:
+    """Whether there is a character that only traditional script has."""
+    return _TRADITIONAL.search(text) is not None
 
 
 def is_traditional(text: str) -> bool:

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,6 +36,8 @@ TABLES = (".jsonl", ".csv", PARQUET)
 _FROM_FILE = "--from-file"
 _BLOCK = 1 << 20
 _HEAD = 1 << 16
+# Bytes of a line: a field of Chinese takes three a character.
+LONGEST_LINE = 3 * LONGEST_FIELD
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,11 +121,11 @@ class Inputs:
                         yield _FROM_FILE, name
 
     def _expanded(self, source: str) -> Iterator[str | Failure]:
-        if source == STDIN:
+        if source == STDIN or is_uri(source):
             yield source
         elif "\0" in source:
             yield failed(source.replace("\0", "\ufffd"), "holds a NUL; give one name a line")
-        elif Path(source).is_dir():
+        elif os.path.isdir(source):  # noqa: PTH112 - Path raises where a name is too long
             nothing = True
             for name in self._walked(Path(source)):
                 nothing = False
@@ -135,7 +138,7 @@ class Inputs:
             yield from sorted(matches)
             if not matches:
                 yield failed(source, "nothing matches this pattern")
-        elif Path(source).exists() and not Path(source).is_file():
+        elif _odd(source):
             yield failed(source, "is no file that can be read twice; give it as - with -o -")
         else:
             yield source
@@ -143,7 +146,7 @@ class Inputs:
     def _ours(self, match: str) -> bool:
         """Whether a match of a pattern is a file, and none of what the run itself writes."""
         inside = self.without and os.path.realpath(match).startswith(self.without + os.sep)
-        return not inside and not Path(match).is_dir()
+        return not inside and not _odd(match)
 
     def _walked(self, folder: Path) -> Iterator[str | Failure]:
         """Files of a folder that can be read, sorted by path."""
@@ -195,13 +198,16 @@ class Inputs:
 
 
 def listing(source: str) -> IO[str]:
-    """A list of sources that can be rewound: a file, or standard input ("-") laid by."""
+    """A list of sources that can be rewound: a file; standard input ("-") or a pipe laid by."""
     try:
-        if source != STDIN:
-            return Path(source).open(encoding="utf-8-sig", errors="surrogateescape")
-        laid_by = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        shutil.copyfileobj(sys.stdin.buffer, laid_by)
-        return io.TextIOWrapper(laid_by, encoding="utf-8-sig", errors="surrogateescape")
+        given: IO[bytes] = sys.stdin.buffer if source == STDIN else io.FileIO(source)
+        if source == STDIN or not given.seekable():
+            laid_by = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+            shutil.copyfileobj(given, laid_by)
+            if source != STDIN:
+                given.close()
+            given = laid_by
+        return io.TextIOWrapper(given, encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise ReadError(source, f"cannot be read ({error.strerror})") from error
 
@@ -212,14 +218,25 @@ def kind_of(name: str) -> str:
     return ".jsonl" if name == STDIN else suffix if suffix in TABLES else ""
 
 
+def is_uri(name: str) -> bool:
+    """Whether a name is of another file system: hdfs://..., s3a://..."""
+    return "://" in name
+
+
 def failed(source: str, what: str) -> Failure:
     return Failure(source=source, error=ReadError.__name__, message=what)
+
+
+def _odd(name: str) -> bool:
+    """Whether this is there and no file: a pipe, a device, a socket, a folder."""
+    return os.path.exists(name) and not os.path.isfile(name)  # noqa: PTH110, PTH113
 
 
 def _entry_name(entry: os.DirEntry[str]) -> str | None:
     if entry.is_dir(follow_symlinks=False):
         return entry.name + "/"
-    readable = entry.name.lower().endswith((*NOTICES, *TABLES)) and entry.is_file()
+    # What cannot be looked at (a loop of links) is named too, and becomes a failure in its turn.
+    readable = entry.name.lower().endswith((*NOTICES, *TABLES)) and not _odd(entry.path)
     return entry.name if readable else None
 
 
@@ -266,11 +283,11 @@ def _columns(name: str, encodings: Mapping[str, str]) -> Iterable[str]:
         if kind == PARQUET:
             return parquet_columns(name)
         if kind == ".csv":
-            with opened(name, encodings) as (lines, _):
-                return next(csv.reader(lines), [])
+            with opened(name, encodings) as lines:
+                return next(csv.reader(line.decode(errors="replace") for line in lines), [])
         if kind == ".jsonl":
-            with opened(name, encodings) as (lines, _):
-                found = (row for line in lines for row in table_rows(line, name, kind))
+            with opened(name, encodings) as lines:
+                found = (row for line in lines for row in table_rows(text_of(line), name, kind))
                 return dict.fromkeys(
                     c for row in found if not isinstance(row, Failure) for c in row[1]
                 )
@@ -280,30 +297,59 @@ def _columns(name: str, encodings: Mapping[str, str]) -> Iterable[str]:
 
 
 @contextmanager
-def opened(
-    name: str, encodings: Mapping[str, str]
-) -> Iterator[tuple[Iterator[str], Callable[[], int]]]:
-    """Lines of a text, and a function that tells how many bytes have been taken so far."""
+def opened(name: str, encodings: Mapping[str, str]) -> Iterator[Iterator[bytes]]:
+    """Lines of a text with their newlines, in UTF-8, as they stand: `text_of` makes them text."""
     try:
         if name == STDIN and sys.stdin is None:
             raise ReadError(name, "standard input is closed")
-        raw = io.FileIO(sys.stdin.fileno() if name == STDIN else name)
-        with io.BufferedReader(raw, _HEAD) as stream:
-            encoding = encodings.get(name) or encoding_of(stream.peek(_HEAD)[:_HEAD])
-            text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline=None)
-            taken = (lambda: 0) if name == STDIN else stream.tell
-            yield _lines(text), taken
+        with io.FileIO(sys.stdin.fileno() if name == STDIN else name) as raw:
+            blocks = iter(lambda: raw.read(_BLOCK), b"")
+            first = next(blocks, b"")
+            encoding = encodings.get(name) or encoding_of(first[:_HEAD])
+            yield _lines(_in_utf8(chain((first,), blocks), encoding))
     except OSError as error:
         raise ReadError(name, f"cannot be read ({error.strerror})") from error
 
 
-def _lines(text: IO[str]) -> Iterator[str]:
+def text_of(lines: bytes) -> str:
+    """Lines as text with bare newlines; what is no UTF-8 is replaced."""
+    text = lines.decode(errors="replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _in_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Blocks without a byte order mark, none of which ends within a newline of two bytes."""
+    if encoding != "utf-8":
+        blocks = _recoded(blocks, encoding)
+    held = b""
+    for number, block in enumerate(blocks):
+        block = held + (block.removeprefix(codecs.BOM_UTF8) if number == 0 else block)
+        held = b"\r" if block.endswith(b"\r") else b""
+        yield block.removesuffix(held)
+    yield held
+
+
+def _recoded(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    for block in blocks:
+        yield decoder.decode(block).encode()
+    yield decoder.decode(b"", final=True).encode()
+
+
+def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Lines with their newline. In place of one that no memory would hold stands a NUL."""
-    first = True
-    while line := text.readline(LONGEST_FIELD):
-        if len(line) == LONGEST_FIELD and not line.endswith("\n"):
-            while (rest := text.readline(LONGEST_FIELD)) and not rest.endswith("\n"):
-                pass
-            line = "\0\n"
-        yield line.removeprefix("\ufeff") if first else line
-        first = False
+    begun: list[bytes] = []
+    length = 0
+    for block in blocks:
+        for line in block.splitlines(keepends=True):
+            whole = line.endswith((b"\n", b"\r"))
+            length += len(line)
+            if length > LONGEST_LINE:
+                begun = [b"\0\n"]
+            elif begun or not whole:
+                begun.append(line)
+            if whole:
+                yield b"".join(begun) or line
+                begun, length = [], 0
+    if begun:
+        yield b"".join(begun)

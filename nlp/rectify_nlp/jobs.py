@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from rectify_nlp.arrow import require_pyarrow
 from rectify_nlp.errors import OutputError
-from rectify_nlp.folder import Folder
+from rectify_nlp.folder import LEDGER_NAME, Folder
 from rectify_nlp.inputs import Inputs, Survey
+from rectify_nlp.ledger import workbook
 from rectify_nlp.model import Model
 from rectify_nlp.pool import Pool
+from rectify_nlp.render import EXPLAINED
 from rectify_nlp.shards import shards
+from rectify_nlp.types import Limits
 from rectify_nlp.version import __version__
-from rectify_nlp.workers import Part, Settings
+from rectify_nlp.workers import LEDGER, Part, Settings
 
 TIMEOUT = 120.0
 # On a pipe rows should not wait for long, so few are taken together.
 _STREAM_COST = 256
+# Bytes of input beyond which one more worker is started before anything is known of them.
+_WORTH_A_WORKER = 1 << 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +47,12 @@ class Totals:
 
 
 def settings_for(
-    inputs: Inputs, *, model: Path | None = None, form: str = "jsonl", explain: bool = False
+    inputs: Inputs,
+    *,
+    model: Path | None = None,
+    form: str = "jsonl",
+    explain: bool = False,
+    limits: Limits | None = None,
 ) -> Settings:
     """What workers need to know; ModelError or MissingExtra where they could not work."""
     if form == "parquet":
@@ -51,9 +61,10 @@ def settings_for(
         model=model,
         model_sha256=Model.load(model).loaded_sha256,
         form=form,
-        explain=explain,
+        explain=explain or form in EXPLAINED,
         id_column=inputs.id_column,
         text_column=inputs.text_column,
+        limits=limits or Limits(),
     )
 
 
@@ -67,7 +78,7 @@ def default_jobs() -> int:
 def stream(
     inputs: Inputs,
     settings: Settings,
-    write: Callable[[str], Any],
+    write: Callable[[bytes], Any],
     *,
     jobs: int,
     timeout: float = TIMEOUT,
@@ -80,7 +91,7 @@ def stream(
             held[part.index] = part
             while due in held:
                 part = held.pop(due)
-                write(part.data.decode())
+                write(part.data)
                 totals.add(part.documents, part.rows, part.failures, len(part.warnings))
                 due += 1
     return totals
@@ -102,39 +113,46 @@ def run(
     another run, or is to be resumed over other inputs, with another model or other options.
     Parts that are done stay as they are.
     """
-    with Folder(out) as folder:
+    with Folder(out) as folder, Pool(settings, jobs=jobs, timeout=timeout) as pool:
         before = folder.manifest(resume=resume)
         meter = _Meter(tell)
-        survey = inputs.survey(columns=settings.form != "jsonl", told=meter.reading)
-        settings = replace(settings, columns=tuple(survey.columns))
+
+        def told(size: int) -> None:
+            # Workers load the model while the inputs are read, as many as there will be work for.
+            pool.warm(1 + size // _WORTH_A_WORKER)
+            meter.reading(size)
+
+        survey = inputs.survey(columns=settings.form in ("csv", "parquet"), told=told)
         described = _described(survey, settings)
         folder.begin(described, before)
         totals = Totals()
-        for entry in folder.parts.values():
+        for entry in folder.entries():
             totals.add(*_counts(entry))
-        done = sum(entry["input_bytes"] for entry in folder.parts.values())
-        meter.begin(survey.size, done, totals.documents)
-        todo = (s for s in shards(inputs, survey.encodings) if s.index not in folder.parts)
-        with Pool(settings, jobs=jobs, timeout=timeout) as pool:
-            for part in pool.parts(todo):
-                entry = folder.commit(part, settings.form)
-                totals.add(*_counts(entry))
+        if folder.bound is None:
+            meter.begin(survey.size, folder.done, totals.documents)
+            todo = (s for s in shards(inputs, survey.encodings) if s.index not in folder.parts)
+            for part in pool.parts(todo, columns=tuple(survey.columns)):
+                totals.add(*_counts(folder.commit(part, settings.form)))
                 meter.done(totals, part.size)
-        if inputs.stamp() != survey.stamp:
-            raise OutputError(
-                f"{out}: inputs changed while they were read; run anew into another folder"
-            )
+            if inputs.stamp() != survey.stamp:
+                raise OutputError(
+                    f"{out}: inputs changed while they were read; run anew into another folder"
+                )
+            if settings.form == LEDGER:
+                tell(f"writing {totals.rows:,} rows to {LEDGER_NAME}")
+                model = Model.load(settings.model)
+                folder.bind(workbook(folder.records(), model, folder.scratch()))
         folder.finish(described, asdict(totals))
     return totals
 
 
 def _described(survey: Survey, settings: Settings) -> dict[str, Any]:
     """All that decides the content of the parts."""
-    options = ("form", "explain", "id_column", "text_column")
+    options = asdict(settings)
     return {
         "package": __version__,
-        "model": settings.model_sha256,
-        "options": {name: getattr(settings, name) for name in options},
+        "model": options.pop("model_sha256"),
+        "options": {name: options[name] for name in options if name != "model"},
         "inputs": [source.as_dict() for source in survey.sources.values()],
     }
 

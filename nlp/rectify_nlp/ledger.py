@@ -28,26 +28,32 @@ from rectify_nlp.phrases import (
     tones,
     warning,
 )
-from rectify_nlp.rows import COLUMNS, Row
+from rectify_nlp.rows import COLUMNS, Row, told
 from rectify_nlp.sheets import Book, Column, Value, as_text
+from rectify_nlp.types import Result, Segment
 from rectify_nlp.version import __version__
 
 _CHUNK = 1 << 20
+# Notices kept in mind; segments of one that come later than so many others begin a further row.
+_HELD = 10_000
 _DOUBT = "需复核"
 
 
-def workbook(records: Iterable[Row], model: Model) -> Iterator[bytes]:
+def workbook(records: Iterable[Row], model: Model, scratch: Path | None = None) -> Iterator[bytes]:
     """The ledger of `records` as the bytes of an .xlsx file, piece by piece.
 
     A record is what `report_record`, `row` or `failure_row` gives, made with
-    `explain=True` if the deciding words are wanted. Rows are written as they come;
-    memory holds counts by notice and unit. OutputError where temporary files fail.
+    `explain=True` if the deciding words are wanted. Rows are written as they come, to a
+    folder in `scratch` or where temporary files are; memory holds counts by unit.
+    OutputError where temporary files fail.
     """
     from xlsxwriter.exceptions import XlsxFileError
 
     try:
         with (
-            TemporaryDirectory(prefix="rectify-nlp-", ignore_cleanup_errors=True) as folder,
+            TemporaryDirectory(
+                prefix="rectify-nlp-", dir=scratch, ignore_cleanup_errors=True
+            ) as folder,
             Path(folder, "ledger.xlsx").open("w+b") as file,
         ):
             ledger = Ledger(file, model, folder)
@@ -58,10 +64,31 @@ def workbook(records: Iterable[Row], model: Model) -> Iterator[bytes]:
             while piece := file.read(_CHUNK):
                 yield piece
     except (OSError, XlsxFileError) as error:
+        place = scratch.parent if scratch else "the folder for temporary files"
         raise OutputError(
             f"ledger: cannot be written ({getattr(error, 'strerror', None) or error});"
-            " make room in the folder for temporary files"
+            f" make room in {place}"
         ) from error
+
+
+def ledger_records(result: Result, *, named: bool) -> list[Row]:
+    """What `workbook` takes for a result; of rows that are `named` the table is told too.
+
+    A name of its own does not make a notice of a segment: the table stands for it.
+    """
+    found = told(result, explain=True)
+    if not isinstance(result, Segment):
+        return found
+    # As text already: what is nested deeply might not be read again.
+    (row,) = ({name: _flat(name, value) for name, value in row.items()} for row in found)
+    if not named:
+        return [row]
+    return [{"source": row["source"], "table": result.notice.source, "segment": row}]
+
+
+def _flat(name: str, value: Value) -> Value:
+    ours = name in ("path", "also", "p", "evidence")
+    return as_text(value) if isinstance(value, dict | list) and not ours else value
 
 
 @dataclass
@@ -90,6 +117,23 @@ class _Notice:
         return "一致" if self.stated == self.statuses.total() else "不一致"
 
 
+@dataclass
+class _Unit:
+    """What the summary tells of a unit: issues by category and status, notices, warnings."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    notices: int = 0
+    stated: int | None = None
+    warned: int = 0
+
+    def add(self, other: _Unit) -> None:
+        self.counts.update(other.counts)
+        self.notices += other.notices
+        self.warned += other.warned
+        if other.stated is not None:
+            self.stated = (self.stated or 0) + other.stated
+
+
 class Ledger:
     """A ledger that grows record by record; `close` writes it to `out`.
 
@@ -115,30 +159,41 @@ class Ledger:
         self._about = self._book.sheet(
             "说明", [Column(header="项目", width=20), Column(header="内容", width=90)]
         )
+        # Notices that are not in 通报核对 yet, and those of segments among them.
         self._notices: list[_Notice] = []
-        self._loose: dict[str, _Notice] = {}
+        self._loose: dict[tuple[str, ...], _Notice] = {}
         self._count = 0
-        self._counts: dict[str, Counter[tuple[str, str]]] = {}
+        self._units: dict[str, _Unit] = {}
 
     def add(self, record: Row) -> None:
-        """A report record with all its issues, the row of one issue, or a failure's row."""
+        """A report record with all its issues, the row of one issue, or a failure's row.
+
+        An issue whose `source` is only its own name comes as `segment`, beside its `table`.
+        """
         # A segment may have been given with columns of any name: look for what it always has.
         if "problem" in record:
-            source = as_text(record["source"])
-            if source not in self._loose:
-                self._loose[source] = self._noted(record)
-            self._add_issue(record, self._loose[source])
+            self._add_loose(record, as_text(record["source"]))
+        elif "segment" in record:
+            self._add_loose(record["segment"], record["table"])
         elif "issues" in record:
-            notice = self._noted(record)
+            notice = self._noted(record, as_text(record["source"]))
             notice.totals, notice.warnings = record["stated_totals"], record["warnings"]
             for issue in record["issues"]:
                 self._add_issue(issue, notice)
         else:
             self._notices.append(_Notice(source=record["source"], error=record["error"]))
+        if len(self._notices) >= _HELD:
+            self._check()
 
-    def _noted(self, record: Row) -> _Notice:
+    def _add_loose(self, record: Row, source: str) -> None:
+        key = (source, *(as_text(record[name]) for name in ("publisher", "title", "published")))
+        if key not in self._loose:
+            self._loose[key] = self._noted(record, source)
+        self._add_issue(record, self._loose[key])
+
+    def _noted(self, record: Row, source: str) -> _Notice:
         notice = _Notice(
-            source=as_text(record["source"]),
+            source=source,
             unit=_unit(record),
             title=as_text(record["title"]),
             published=as_text(record["published"]),
@@ -150,7 +205,7 @@ class Ledger:
         self._count += 1
         category, status = (record[task] or UNDECIDED for task in ("category", "status"))
         reasons = doubts(record)
-        counts = self._counts.setdefault(_unit(record), Counter())
+        counts = self._units.setdefault(_unit(record), _Unit()).counts
         counts[category, status] += 1
         counts[category, _DOUBT] += bool(reasons)
         notice.statuses[status] += 1
@@ -183,8 +238,27 @@ class Ledger:
 
     def close(self) -> None:
         """Write what is known only at the end, and complete the file."""
+        self._check()
         self._summarise()
+        for entry in (
+            ("生成", f"rectify-nlp {__version__}"),
+            *about_model(self._model),
+            ("使用", CAUTION),
+            *((f"工作表“{name}”", where) for name, where in self._book.continued()),
+            *((f"“{header}”一列", meaning) for header, meaning in self._about_columns),
+        ):
+            self._about.append(entry)
+        self._book.close()
+
+    def _check(self) -> None:
+        """Write what is known of notices, and keep no more of it than counts by unit."""
         for notice in self._notices:
+            if not notice.error:
+                unit = self._units.setdefault(notice.unit, _Unit())
+                unit.notices += 1
+                unit.warned += bool(notice.warnings)
+                if notice.stated is not None:
+                    unit.stated = (unit.stated or 0) + notice.stated
             by_status = notice.totals.get("by_status", {})
             counted = [notice.statuses[name] for name in self._statuses]
             self._checks.append(
@@ -203,40 +277,25 @@ class Ledger:
                     notice.source,
                 ]
             )
-        for entry in (
-            ("生成", f"rectify-nlp {__version__}"),
-            *about_model(self._model),
-            ("使用", CAUTION),
-            *((f"“{header}”一列", meaning) for header, meaning in self._about_columns),
-        ):
-            self._about.append(entry)
-        self._book.close()
+        self._notices.clear()
+        self._loose.clear()
 
     def _summarise(self) -> None:
         """Counts by unit, category and status, with a total for each unit and one for all."""
-        notices: dict[str, list[_Notice]] = {unit: [] for unit in self._counts}
-        everything: Counter[tuple[str, str]] = Counter()
-        for notice in self._notices:
-            if not notice.error:
-                notices.setdefault(notice.unit, []).append(notice)
-        for unit, about in notices.items():
-            counts = self._counts.get(unit, Counter())
-            everything.update(counts)
-            self._block(unit, "小计", counts, about)
-        self._block("全部单位", "合计", everything, [n for n in self._notices if not n.error])
+        everything = _Unit()
+        for name, unit in self._units.items():
+            everything.add(unit)
+            self._block(name, "小计", unit)
+        self._block("全部单位", "合计", everything)
 
-    def _block(
-        self, unit: str, total: str, counts: Counter[tuple[str, str]], notices: Sequence[_Notice]
-    ) -> None:
+    def _block(self, name: str, total: str, unit: _Unit) -> None:
         for category in self._categories:
-            row = self._row_of(counts, [category])
+            row = self._row_of(unit.counts, [category])
             if any(row):
-                self._summary.append([unit, category, *row, None, None, None])
-        stated = [notice.stated for notice in notices if notice.stated is not None]
-        warned = sum(bool(notice.warnings) for notice in notices)
-        row = self._row_of(counts, self._categories)
-        about = [len(notices), sum(stated) if stated else None, warned]
-        self._summary.append([unit, total, *row, *about], total=True)
+                self._summary.append([name, category, *row, None, None, None])
+        row = self._row_of(unit.counts, self._categories)
+        about = [unit.notices, unit.stated, unit.warned]
+        self._summary.append([name, total, *row, *about], total=True)
 
     def _row_of(self, counts: Counter[tuple[str, str]], categories: Sequence[str]) -> list[int]:
         """Issues of `categories` by status, all of them, and those in doubt."""

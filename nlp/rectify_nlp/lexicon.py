@@ -13,7 +13,7 @@ milliseconds. `scripts/compile_dictionary.py` makes the arrays:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import count as count_from
 from itertools import pairwise
@@ -34,9 +34,6 @@ HAN = "\u4e00-\u9fd5"
 _OTHERS = "a0+#&._%-"
 FREE = 0xFFFF  # the label of a free cell, that of no character
 
-# A step of the vectorised search serves all runs at once, and there are as many as the
-# longest run has characters; the few longer ones are searched one by one.
-_LONG = 400
 # So many characters are cut at a time: the arrays then stay in the cache.
 _PIECE = 1 << 16
 
@@ -44,8 +41,8 @@ _PIECE = 1 << 16
 class Tokens(NamedTuple):
     """Words and single characters in the order of the text, without gaps.
 
-    `ids` below `Lexicon.size` are words of the dictionary; a character that is none is
-    `Lexicon.size` + its code point.
+    `ids` below `Lexicon.size` are words of the dictionary; a single character, word or
+    not, is `Lexicon.size` + its code point.
     """
 
     starts: Ints
@@ -54,19 +51,29 @@ class Tokens(NamedTuple):
 
 
 class Lexicon:
-    """The compiled dictionary; `size` is a bound of its word ids."""
+    """The compiled dictionary; `size` is a bound of its word ids.
+
+    `cells` and `weights` are told above. By character of the basic plane: its label in
+    `labels` (0: none), the base of its cell in `base`, its weight in `alone`, and in
+    `in_run` whether it is part of a run; the last of each also serves all other characters.
+    """
 
     def __init__(self, folder: Path) -> None:
         # Mapped: a notice touches few of its pages.
-        self._cells = np.load(folder / "cells.npy", mmap_mode="r").view(np.ndarray)
-        self._weights = np.load(folder / "weights.npy")
+        self.cells = np.load(folder / "cells.npy", mmap_mode="r").view(np.ndarray)
+        self.weights = np.load(folder / "weights.npy")
         characters = np.load(folder / "characters.npy")
-        self._labels = np.zeros(0x10000, dtype=np.int64)
-        self._labels[characters] = np.arange(1, len(characters) + 1)
-        self.size = len(self._cells)
+        self.labels = np.zeros(0x10000, dtype=np.int64)
+        self.labels[characters] = np.arange(1, len(characters) + 1)
+        first = self.cells[1 : len(characters) + 1]
+        self.base = np.zeros(0x10000, dtype=np.int64)
+        self.base[characters] = first >> 32
+        self.alone = np.full(0x10000, self.weights[0])
+        self.alone[characters] = self.weights[first >> 16 & 0xFFFF]
+        self.size = len(self.cells)
 
     @cached_property
-    def _in_run(self) -> NDArray[np.bool_]:
+    def in_run(self) -> NDArray[np.bool_]:
         table = np.zeros(0x10000, dtype=bool)
         first, _, last = HAN.partition("-")
         table[ord(first) : ord(last) + 1] = True
@@ -78,15 +85,15 @@ class Lexicon:
         codes = code_points("".join([word + "\n" for word in words]))
         ends = np.flatnonzero(codes == 10)
         starts = np.append(0, ends[:-1] + 1)[: len(ends)]
-        labels = self._labels.take(codes, mode="clip")
+        labels = self.labels.take(codes, mode="clip")
         ids = np.where(ends - starts == 1, self.size + codes[starts].astype(np.int64), -1)
-        at = np.flatnonzero(ends > starts)
+        at = np.flatnonzero(ends - starts > 1)
         base = np.zeros(len(at), dtype=np.int64)
         step = 0
         while len(at):
             label = labels[starts[at] + step]
             slot = base + label
-            cell = self._cells[slot]
+            cell = self.cells[slot]
             same = (cell & 0xFFFF == label) & (label > 0)
             word = same & (starts[at] + step + 1 == ends[at]) & (cell >> 16 & 0xFFFF != 0)
             ids[at[word]] = slot[word]
@@ -101,7 +108,7 @@ class Lexicon:
         A run of digits and Latin letters is one token, with the id of "0" if it holds a
         digit, else of "a".
         """
-        in_run = self._in_run.take(codes, mode="clip")
+        in_run = self.in_run.take(codes, mode="clip")
         breaks = np.append(np.flatnonzero(~in_run), len(codes) - 1) + 1
         bounds = breaks[np.searchsorted(breaks, np.arange(_PIECE, len(codes), _PIECE))]
         starts, ids = [], []
@@ -126,87 +133,72 @@ class Lexicon:
         Each position's best sum to the end of its run is the best of the words that start
         there, each with the best sum from its end. The sums are those of jieba, taken in
         its order: what is equal there is equal here, and the longest of equals wins.
+
+        All runs are searched at once, from their ends. Positions are numbered for that:
+        first the last of every run, the longest run first, then the last but one, and so
+        on. The positions at one distance from the end are then neighbours, and in the same
+        order at every distance, so that no step has to look anything up.
         """
         edges = np.flatnonzero(np.diff(in_run, prepend=False, append=False))
         firsts, lasts = edges[::2], edges[1::2]
         lengths = lasts - firsts
+        rank = np.empty_like(lengths)
+        rank[np.argsort(-lengths, kind="stable")] = np.arange(len(lengths))
+        longer = len(lengths) - np.cumsum(np.bincount(lengths))
+        begin = np.append(0, np.cumsum(longer[:-1]))
         places = np.flatnonzero(in_run)
-        to_end = np.repeat(lasts, lengths) - places
-        long = np.repeat(lengths > _LONG, lengths)
-        order = np.concatenate(
-            [
-                places[~long][np.argsort(to_end[~long].astype(np.uint16), kind="stable")],
-                places[long][::-1],
-            ]
-        )
-        together = np.cumsum(np.bincount(to_end[~long])).tolist()
-        one_by_one = range(len(order) - int(long.sum()), len(order) + 1)
+        to_end = np.repeat(lasts - 1, lengths) - places
+        number = np.empty(len(codes), dtype=np.int64)
+        number[places] = begin[to_end] + np.repeat(rank, lengths)
 
-        stop, ids, sums, groups = self._candidates(codes, in_run, order)
-        best = np.zeros(len(codes) + 1)
-        for low, high in pairwise([*together, *one_by_one]):
-            part = slice(groups[low], groups[high])
-            sums[part] += best[stop[part]]
-            best[order[low:high]] = np.maximum.reduceat(sums[part], groups[low:high] - groups[low])
-        words = np.diff(groups)
-        chosen = np.flatnonzero(sums == np.repeat(best[order], words))
-        begin = np.repeat(order, words)[chosen]
-        id_at = self.size + codes.astype(np.int64)
-        id_at[begin] = ids[chosen]
-        stop_at = np.empty(len(codes), dtype=np.int64)
-        stop_at[begin] = stop[chosen]
+        words = [(at, ids, number[at], weights) for at, ids, weights in self._words(codes)]
+        sums = np.full((1 + len(words), len(places)), -np.inf)
+        sums[0, number[places]] = self.alone[codes[places]]
+        for row, (_, _, place, weights) in enumerate(words, 1):
+            sums[row, place] = weights
+        best = np.zeros(len(places))
+        bounds = begin.tolist()
+        for step, (low, high) in enumerate(pairwise(bounds)):
+            reach = min(step, len(sums))
+            for row, start in enumerate(reversed(bounds[step - reach : step])):
+                sums[row, low:high] += best[start : start + high - low]
+            sums[: step + 1, low:high].max(axis=0, out=best[low:high])
 
+        length = np.ones(len(codes), dtype=np.int64)
+        ids = self.size + codes.astype(np.int64)
+        for row, (at, slots, place, _) in enumerate(words, 1):
+            chosen = np.flatnonzero(sums[row, place] == best[place])
+            length[at[chosen]] = row + 1
+            ids[at[chosen]] = slots[chosen]
         starts = ~in_run
         inside = np.append(in_run, False)
         at = firsts
         while len(at):
             starts[at] = True
-            at = stop_at[at]
+            at = at + length[at]
             at = at[inside[at]]
         start = np.flatnonzero(starts)
-        return start, id_at[start]
+        return start, ids[start]
 
-    def _candidates(
-        self, codes: Codes, in_run: NDArray[np.bool_], order: Ints
-    ) -> tuple[Ints, Ints, NDArray[np.float64], Ints]:
-        """End, id and weight of every word in the text, and where those of each start begin.
-
-        Starts are in `order`; words of one start run from short to long. Where none
-        starts, the character stands for itself.
-        """
-        labels = np.append(self._labels.take(codes, mode="clip"), 0)
-        count = np.zeros(len(codes), dtype=np.int64)
-        found = []
-        at = np.flatnonzero(labels)
-        slot = labels[at]
-        cell = self._cells[slot]
+    def _words(self, codes: Codes) -> Iterator[tuple[Ints, Ints, NDArray[np.float64]]]:
+        """Start, id and weight of every word in the text, those of two characters first,
+        then those of three, and so on."""
+        labels = np.append(self.labels.take(codes, mode="clip"), 0)
+        known = labels > 0
+        at = np.flatnonzero(known[:-1] & known[1:])
+        base = self.base[codes[at]]
         for length in count_from(1):
-            index = cell >> 16 & 0xFFFF
-            word = np.flatnonzero(index)
-            found.append((length, at[word], slot[word], self._weights[index[word]]))
-            count[at[word]] += 1
             label = labels[at + length]
-            slot = (cell >> 32) + label
-            cell = self._cells[slot]
+            slot = base + label
+            cell = self.cells[slot]
             same = np.flatnonzero(cell & 0xFFFF == label)
             if not len(same):
                 break
             at, slot, cell = at[same], slot[same], cell[same]
-        alone = np.flatnonzero(in_run & (count == 0))
-        unknown = np.full(len(alone), self._weights[0])
-        found.append((1, alone, self.size + codes[alone].astype(np.int64), unknown))
-        count[alone] = 1
-
-        groups = np.concatenate([[0], np.cumsum(count[order])])
-        stop, ids = np.empty((2, groups[-1]), dtype=np.int64)
-        weight = np.empty(groups[-1])
-        free = np.empty(len(codes), dtype=np.int64)
-        free[order] = groups[:-1]
-        for length, at, slot, weights in found:
-            row = free[at]
-            stop[row], ids[row], weight[row] = at + length, slot, weights
-            free[at] += 1
-        return stop, ids, weight, groups
+            index = cell >> 16 & 0xFFFF
+            word = np.flatnonzero(index)
+            yield at[word], slot[word], self.weights[index[word]]
+            base = cell >> 32
 
 
 @lru_cache(maxsize=1)

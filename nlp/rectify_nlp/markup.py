@@ -133,13 +133,15 @@ def lines(root: Element, stop: Element | None = None) -> Iterator[Line]:
     """The lines of `root`, or of what of it comes before the element `stop`."""
     for marked in _marked_lines(root, stop):
         if text := one_line(_MARKS.sub("", marked)):
-            linked = _LINK_START in marked and not re.search(r"\w", _LINK.sub("", marked))
+            linked = _LINK_START in marked and not _LETTER.search(_LINK.sub("", marked))
             yield Line(text, linked)
 
 
 # Where a link starts and ends, until its line is put together.
 _LINK_START, _LINK_END = "\x02", "\x03"
 _LINK = re.compile(f"{_LINK_START}[^{_LINK_END}]*{_LINK_END}?")
+# Beside links, numbers of items say nothing.
+_LETTER = re.compile(r"[^\W\d]")
 _MARKS = re.compile(f"[{_LINK_START}{_LINK_END}]")
 # A line end of the source is a space to a reader, but nothing between two Chinese characters.
 _SOURCE_LINE = "\x1e"
@@ -175,7 +177,8 @@ def _marked_lines(root: Element, stop: Element | None = None) -> list[str]:
         if event == "end":
             text = element.tail if element is not root else ""
         elif element.tag == "table" and element not in around and _is_leaf(element):
-            pieces += ("\n".join(table_lines(_grid(element))), "\n")
+            caption = [one_line("".join(c.itertext())) for c in element.iterchildren("caption")]
+            pieces += ("\n".join([*caption, *table_lines(_grid(element))]), "\n")
             walk.skip_subtree()
         elif element is not root and _is_unseen(element):
             walk.skip_subtree()

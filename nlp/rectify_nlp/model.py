@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rectify_nlp.classifier import LinearClassifier, softmax
+from rectify_nlp.compiled import Compiled
 from rectify_nlp.errors import LabelsError, ModelError, OutputError
 from rectify_nlp.features import (
     FIELDS,
@@ -59,8 +60,8 @@ _FILES = (
     "taxonomy.toml",
 )
 
-# So many characters are judged at a time: the arrays then stay in the cache.
-_CHARACTERS = 60_000
+# So many characters are judged at a time: more save no time, and cost memory.
+_CHARACTERS = 120_000
 # Further categories at least this likely are named as secondary, two at most.
 ALSO_FROM = 0.2
 # A stated status the model finds less likely than this is marked doubtful; docs/model.md
@@ -110,7 +111,14 @@ class Model:
         }
 
     def _probabilities(self, texts: Texts) -> dict[str, Floats]:
-        return {task: softmax(self.classifiers[task].logits(texts)) for task in TASKS}
+        logits = self._compiled.logits(texts) or {
+            task: classifier.logits(texts) for task, classifier in self.classifiers.items()
+        }
+        return {task: softmax(logits[task]) for task in TASKS}
+
+    @cached_property
+    def _compiled(self) -> Compiled:
+        return Compiled(self.classifiers)
 
     def _findings(self, issues: Sequence[Issue], explain: bool) -> Iterator[Finding]:
         texts = _texts(issues)
@@ -273,16 +281,18 @@ def _texts(issues: Iterable[Issue]) -> Texts:
 
 def readable(issue: Issue) -> Fields:
     """What the classifiers may read of an issue: a status it states is masked."""
-    hidden = issue.stated.masked if issue.stated else (0, 0)
+    hidden = issue.stated.masked if issue.stated else None
 
     def visible(passage: Passage) -> str:
         text = passage.text
+        if hidden is None:
+            return text
         low = min(max(hidden[0] - passage.start, 0), len(text))
         high = min(max(hidden[1] - passage.start, 0), len(text))
         return text[:low] + MASK * (high - low) + text[high:] if low < high else text
 
     return {
-        "path": "\n".join([visible(heading) for heading in issue.path]),
+        "path": "\n".join(map(visible, issue.path)),
         "problem": visible(issue.problem),
         "measures": visible(issue.measures),
     }
@@ -417,7 +427,7 @@ def _classifier(
     return LinearClassifier(
         labels=labels,
         vectorizer=Vectorizer(blocks, vocabulary, terms, weights[:, 0].astype(np.float64)),
-        weights=np.ascontiguousarray(weights[:, 1:]),
+        weights=np.asfortranarray(weights[:, 1:]),
         bias=bias,
         temperature=temperature,
         abstain_below=abstain_below,

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,27 +128,40 @@ class Pool:
         for worker in self._workers:
             worker.end(patience=2 if worker.task is None else 0)
 
-    def parts(self, shards: Iterable[Shard], *, ahead: int | None = None) -> Iterator[Part]:
-        """Parts as they get done; with `ahead` none is begun so far ahead of one not done."""
+    def warm(self, workers: int) -> None:
+        """Start up to so many workers, for work that is about to come."""
+        while len(self._workers) < min(workers, self._jobs):
+            self._workers.append(_Worker(self._settings, self._inbox))
+
+    def parts(
+        self, shards: Iterable[Shard], *, columns: Sequence[str] = (), ahead: int | None = None
+    ) -> Iterator[Part]:
+        """Parts as they get done; with `ahead` none is begun so far ahead of one not done.
+
+        Before a part is given out its worker has the next shard: what becomes of the part
+        holds up nobody.
+        """
         waiting = iter(shards)
         shard = next(waiting, None)
+        part: Part | None = None
         while True:
             while shard and self._near(shard.index, ahead) and (worker := self._idle()):
-                worker.give(Task(shard=shard))
+                worker.give(Task(shard=shard, columns=columns))
                 shard = next(waiting, None)
+            if part:
+                yield part
             if not any(worker.task for worker in self._workers):
                 return
-            if part := self._next():
-                yield part
+            part = self._next()
 
     def _idle(self) -> _Worker | None:
         for worker in self._workers:
             if worker.task is None:
                 return worker
-        if len(self._workers) < self._jobs:
-            self._workers.append(_Worker(self._settings, self._inbox))
-            return self._workers[-1]
-        return None
+        if len(self._workers) == self._jobs:
+            return None
+        self.warm(len(self._workers) + 1)
+        return self._workers[-1]
 
     def _near(self, index: int, ahead: int | None) -> bool:
         begun = [worker.task.shard.index for worker in self._workers if worker.task]

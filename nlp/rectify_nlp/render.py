@@ -17,6 +17,7 @@ from rectify_nlp.rows import (
     rows,
     to_json,
     to_json_line,
+    told,
 )
 from rectify_nlp.terminal import Layout, segment_lines, table
 from rectify_nlp.types import Report, Result
@@ -57,16 +58,7 @@ def pieces(
         return lines(found, form, model, layout)
     from rectify_nlp.ledger import workbook
 
-    return workbook(_told(found, explain=True), model)
-
-
-def _told(found: Iterable[Result], explain: bool) -> Iterator[Row]:
-    """A report as one record, what is no report as rows."""
-    for result in found:
-        if isinstance(result, Report):
-            yield report_record(result, explain=explain)
-        else:
-            yield from records(result, explain=explain)
+    return workbook((record for result in found for record in told(result, True)), model)
 
 
 def lines(found: Iterable[Result], form: str, model: Model, layout: Layout) -> Iterator[str]:
@@ -76,7 +68,7 @@ def lines(found: Iterable[Result], form: str, model: Model, layout: Layout) -> I
         extra = list(dict.fromkeys(name for record in every for name in record))
         yield from csv_lines(every, csv_columns(model, extra))
     elif form == "json":
-        whole = list(_told(found, layout.explain))
+        whole = [record for result in found for record in told(result, layout.explain)]
         yield to_json(whole, indent=1) + "\n"
     elif form == "table":
         for result in found:

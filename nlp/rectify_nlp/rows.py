@@ -9,8 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, time
+from itertools import count
 from typing import Any
 
 from rectify_nlp.model import Model
@@ -121,6 +124,13 @@ def records(result: Result, explain: bool = False) -> list[Row]:
     return [{**{k: v for k, v in result.given.items() if k not in {*record, *_OURS}}, **record}]
 
 
+def told(result: Result, explain: bool = False) -> list[Row]:
+    """A report as one record, what is no report as rows."""
+    if isinstance(result, Report):
+        return [report_record(result, explain=explain)]
+    return records(result, explain)
+
+
 # Columns of a segment file that describe the segment and are passed on as they are.
 _GIVEN = ("source", "title", "publisher", "published", "number")
 # Not in every row, but never a column that was given.
@@ -139,13 +149,32 @@ def to_json_line(record: Mapping[str, Any]) -> str:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """JSON, Chinese unescaped unless there are lone surrogates."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    """JSON, Chinese unescaped unless there are lone surrogates; null for what is no number."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    except ValueError:
+        value = plain(value)
+        text = json.dumps(value, ensure_ascii=False, indent=indent)
     try:
         text.encode()
     except UnicodeEncodeError:
         text = json.dumps(value, indent=indent)
     return text
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: NaN and infinities, which it has not, become None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    if isinstance(value, date | time):  # a datetime is a date
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if isinstance(value, str | int | None) else str(value)
 
 
 def report_record(report: Report, *, explain: bool = False) -> Row:
@@ -188,19 +217,19 @@ def flattened(record: Mapping[str, Any]) -> Row:
 
 
 def csv_lines(records: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
-    """CSV lines, header first. Lists are joined by " | ", nested values flattened.
+    """CSV lines, header first. Probabilities have columns, `path` and `also` are joined by " | ".
+
+    Other lists and nested values that were given are JSON.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front
     (OWASP's rule); C0 control characters but tab and newline are dropped.
     """
-    yield _csv_line([csv_cell(name) for name in columns])
+    yield _csv_line(headers([csv_cell(name) for name in columns]))
     for record in records:
         flat = flattened(record)
         for name in ("path", "also"):
             if isinstance(flat.get(name), list):
                 flat[name] = " | ".join(flat[name])
-        if "evidence" in flat:
-            flat["evidence"] = json.dumps(flat["evidence"], ensure_ascii=False)
         yield _csv_line([csv_cell(flat.get(name)) for name in columns])
 
 
@@ -213,8 +242,25 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def headers(columns: Iterable[str]) -> list[str]:
+    """Names that UTF-8 can hold, and none twice: names of columns may be anything."""
+    found: dict[str, None] = {}
+    for column in columns:
+        name = shown = column.encode("utf-8", "backslashreplace").decode()
+        for number in count(2):
+            if shown not in found:
+                break
+            shown = f"{name} ({number})"
+        found[shown] = None
+    return list(found)
+
+
 def csv_cell(value: Any) -> Any:
     """A value as a cell of a CSV that nothing can be made to calculate from."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return ""
+    if isinstance(value, dict | list):
+        value = to_json(value)
     if isinstance(value, str):
         value = value.encode("utf-8", "replace").decode()
         value = clean(value)

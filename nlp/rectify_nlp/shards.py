@@ -7,36 +7,37 @@ same documents and the same rows. Tables are read as streams; one shard is held 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rectify_nlp.arrow import parquet_slices
+from rectify_nlp.arrow import once, parquet_slices
 from rectify_nlp.batch import CHUNK
 from rectify_nlp.errors import ReadError
-from rectify_nlp.inputs import PARQUET, Inputs, failed, kind_of, opened
+from rectify_nlp.inputs import PARQUET, Inputs, failed, kind_of, opened, text_of
 from rectify_nlp.taxonomy import LONGEST_FIELD
 from rectify_nlp.types import Failure
 
 # Costs are in rows. A shard is what may have to be done again after a kill: some seconds of
-# work. A notice costs about as many rows as it gives, and so do 1024 characters more.
+# work. A notice costs about as many rows as it gives, and so does a kilocharacter more.
 SHARD_COST = 2048
 _NOTICE_COST = 32
-_CHARS_A_ROW = 1024
+_BYTES_A_ROW = 3072
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
     """Consecutive rows of a table, not yet parsed.
 
-    `data` is text (with its header for CSV) or, for Parquet, an Arrow stream; `shift` is
-    what is missing from the line numbers within it.
+    `data` is text in UTF-8 (with its header for CSV) or, for Parquet, an Arrow stream of so
+    many `rows`; `shift` is what is missing from the line numbers within it.
     """
 
     table: str
     kind: str
-    data: str | bytes
+    data: bytes
     shift: int
+    rows: int | None = None
 
 
 # A file that is one notice, rows of a table, or what can only be reported.
@@ -97,68 +98,67 @@ def _slices(
     if kind == PARQUET:
         shift, size = 0, _size(name)
         for data, rows, share in parquet_slices(name, CHUNK // row_cost):
-            cost = rows * row_cost + len(data) // (4 * _CHARS_A_ROW)
-            yield Slice(table=name, kind=kind, data=data, shift=shift), cost, int(share * size)
+            cost = rows * row_cost + len(data) // _BYTES_A_ROW
+            piece = Slice(table=name, kind=kind, data=data, shift=shift, rows=rows)
+            yield piece, cost, int(share * size)
             shift += rows
         return
-    with opened(name, encodings) as (lines, taken):
+    with opened(name, encodings) as lines:
         records = _csv_records(lines, name) if kind == ".csv" else ((line, 1) for line in lines)
-        yield from _text_slices(name, kind, records, taken, row_cost)
+        yield from _text_slices(name, kind, records, row_cost)
 
 
 def _text_slices(
-    name: str,
-    kind: str,
-    records: Iterator[tuple[str, int]],
-    taken: Callable[[], int],
-    row_cost: int,
+    name: str, kind: str, records: Iterator[tuple[bytes, int]], row_cost: int
 ) -> Iterator[_Weighed]:
-    """Slices of records given as text and number of lines, a CSV's header first."""
-    header, header_lines = next(records, ("", 0)) if kind == ".csv" else ("", 0)
-    line, place = header_lines, 0
-    texts: list[str] = []
+    """Slices of records given as they stand and with their number of lines, a header first."""
+    header = next(records, (b"", 0))[0] if kind == ".csv" else b""
+    once(next(csv.reader(text_of(header).splitlines(keepends=True)), []), name)
+    shift = 0
+    taken: list[bytes] = []
     cost = lines = 0
 
     def piece() -> _Weighed:
-        nonlocal place
-        before, place = place, taken()
-        data = header + "".join(texts)
-        shift = line - lines - header_lines
-        return Slice(table=name, kind=kind, data=data, shift=shift), cost, place - before
+        data = b"".join((header, *taken))
+        size = len(data) - (len(header) if shift else 0)
+        return Slice(table=name, kind=kind, data=data, shift=shift), cost, size
 
-    for text, count in records:
-        texts.append(text)
-        cost += row_cost + len(text) // _CHARS_A_ROW
+    for record, count in records:
+        taken.append(record)
+        cost += row_cost + len(record) // _BYTES_A_ROW
         lines += count
-        line += count
         if cost >= CHUNK:
             yield piece()
-            texts, cost, lines = [], 0, 0
-    if texts:
+            shift += lines
+            taken, cost, lines = [], 0, 0
+    if taken:
         yield piece()
 
 
-def _csv_records(lines: Iterator[str], name: str) -> Iterator[tuple[str, int]]:
-    """Each record of a CSV, header included, as it stands: text and number of lines."""
-    taken: list[str] = []
-    header = True
+def _csv_records(lines: Iterator[bytes], name: str) -> Iterator[tuple[bytes, int]]:
+    """Each record of a CSV, header included, as it stands: bytes and number of lines."""
+    taken: list[bytes] = []
+    quoted: list[bytes] = []
 
     def noted() -> Iterator[str]:
-        for line in lines:
+        while line := quoted.pop() if quoted else next(lines, b""):
             taken.append(line)
-            yield line
+            yield text_of(line)
 
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(noted(), strict=True)
-    while True:
-        try:
-            next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            # Whoever parses the slice comes to the same end of a broken record.
-            if header:
-                raise ReadError(name, f"its header is bad CSV ({error})") from error
-        yield "".join(taken), len(taken)
-        taken.clear()
+    header = True
+    for line in lines:
+        if b'"' not in line:  # a record by itself
+            yield line, 1
+        else:
+            quoted.append(line)
+            try:
+                next(reader)
+            except csv.Error as error:
+                # Whoever parses the slice comes to the same end of a broken record.
+                if header:
+                    raise ReadError(name, f"its header is bad CSV ({error})") from error
+            yield b"".join(taken), len(taken)
+            taken.clear()
         header = False

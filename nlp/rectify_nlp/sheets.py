@@ -7,17 +7,20 @@ A sheet that is full goes on in a further one. The same cells give the same byte
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any, Literal
 
-from rectify_nlp.rows import clean
+from rectify_nlp.rows import clean, to_json
 
 # Excel's limits: UTF-16 units in a cell, rows in a sheet.
 CELL_LIMIT = 32_767
 ROW_LIMIT = 1_048_576
+# Bytes: from 2 GB on an archive needs an extension that not every program reads.
+SIZE_LIMIT = 1_500_000_000
+# Of a cell without its text, about.
+_MARKUP = 60
 # Points: a line of text, and the highest row that Excel allows.
 _LINE, _HIGHEST = 15.5, 409.0
 _A3, _A4 = 8, 9
@@ -124,6 +127,14 @@ class Book:
             f"见工作表“{whole.name}”第 {first} 至 {whole.row} 行）"
         )
 
+    def continued(self) -> list[tuple[str, str]]:
+        """Sheets that were too long for one, and a sentence that says where they go on."""
+        return [
+            (sheet.title, f"一张工作表放不下，续在{names}；汇总与核对包括全部各表")
+            for sheet in self._sheets
+            if (names := "、".join(f"“{name}”" for name in sheet.further))
+        ]
+
     def close(self) -> None:
         for sheet in self._sheets:
             sheet.finish()
@@ -141,13 +152,16 @@ class Sheet:
         self, book: Book, name: str, columns: Sequence[Column], *, frozen: int = 0, printed: int = 0
     ) -> None:
         self._book, self._columns = book, columns
-        self._title, self._number = name, 0
+        self.title, self._number = name, 0
+        self.further: list[str] = []
         self._frozen, self._printed = frozen, printed or len(columns)
         self._start()
 
     def _start(self) -> None:
         self._number += 1
-        self.name = self._title if self._number == 1 else f"{self._title} {self._number}"
+        self.name = self.title if self._number == 1 else f"{self.title} {self._number}"
+        if self._number > 1:
+            self.further.append(self.name)
         sheet = self._sheet = self._book.file.add_worksheet(self.name)
         sheet.set_row(0, 32)
         for position, column in enumerate(self._columns):
@@ -162,10 +176,11 @@ class Sheet:
         sheet.repeat_rows(0)
         sheet.set_footer("&C&P / &N")
         self.row = 1  # of the next cells, from 0; as Excel counts, that of the last ones
+        self._size = 0
 
     def make_room(self, rows: int = 1) -> None:
         """Go on in a further sheet if so many rows do not fit any more."""
-        if self.row + rows > ROW_LIMIT:
+        if self.row + rows > ROW_LIMIT or self._size > SIZE_LIMIT:
             self.finish()
             self._start()
 
@@ -194,6 +209,7 @@ class Sheet:
                 self._sheet.write_blank(self.row, position, None, self._book.formats[look])
             else:
                 self._sheet.write_number(self.row, position, value, self._book.formats[look])
+        self._size += sum(len(text.encode()) + _MARKUP for text in texts)
         self.row += 1
 
     def _height(self, texts: Sequence[str]) -> float:
@@ -230,6 +246,6 @@ def as_text(value: Value) -> str:
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = " > ".join(value)
     if not isinstance(value, str):
-        value = json.dumps(value, ensure_ascii=False)
+        value = to_json(value)
     whole: str = clean(value).encode("utf-8", "replace").decode()
     return whole.replace("\ufffe", "").replace("\uffff", "")

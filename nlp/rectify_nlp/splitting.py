@@ -17,7 +17,14 @@ from dataclasses import dataclass
 
 from rectify_nlp.cautions import cautions
 from rectify_nlp.extents import Extents
-from rectify_nlp.folding import Folded, can_simplify, fold, is_traditional, simplify
+from rectify_nlp.folding import (
+    Folded,
+    can_simplify,
+    fold,
+    is_traditional,
+    simplify,
+    some_traditional,
+)
 from rectify_nlp.grammar import Grammar, load_grammar
 from rectify_nlp.outline import Node, outline
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
@@ -80,9 +87,15 @@ def segment(
     text = "\n".join(p.text for p in passages)
     *headings, first, second = passages
     # Folded alone, measures keep the length they have: pinyin is taken out nowhere else.
+    # The line feed before them shows where they begin.
     reader = status_reader(taxonomy, load_grammar())
-    folded = Folded(simplify(fold(text)))
-    stated = _original(reader.in_segment(folded.text, second.start, second.end), folded, text)
+    before = second.start - 1
+    folded = simplify(fold(text))[before:] if some_traditional(text) else fold(text[before:])
+    stated = reader.in_segment(folded, 1, len(folded))
+    if stated:
+        low, high = before + stated.start, before + stated.end
+        masked = (before + stated.masked[0], before + stated.masked[1])
+        stated = Stated(status=stated.status, text=text[low:high], start=low, masked=masked)
     issue = Issue(problem=first, measures=second, path=tuple(headings), stated=stated)
     return Notice(text=text, source=source), issue
 
@@ -253,7 +266,7 @@ class _Splitter:
         while end > start and self.folded[end - 1].isspace():
             end -= 1
         low, high = self._fold.place(start), self._fold.end_place(end)
-        return Passage(text=self.text[low : max(low, high)], start=low)
+        return Passage(text=self.text[low : max(low, high)].rstrip(), start=low)
 
     # -- warnings --------------------------------------------------------------------
 

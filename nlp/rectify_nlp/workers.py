@@ -8,6 +8,7 @@ whoever started it is gone.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import queue
@@ -15,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from rectify_nlp.arrow import arrow_rows, parquet
 from rectify_nlp.batch import (
     Row,
     Table,
+    fault,
     judged_document,
     judged_notice,
     judged_rows,
@@ -31,12 +33,16 @@ from rectify_nlp.batch import (
     table_rows,
 )
 from rectify_nlp.errors import ModelError
+from rectify_nlp.inputs import text_of
+from rectify_nlp.ledger import ledger_records
 from rectify_nlp.model import Model
-from rectify_nlp.rows import csv_columns, csv_lines, records, to_json_line
+from rectify_nlp.rows import csv_columns, csv_lines, failure_row, records, to_json_line
 from rectify_nlp.shards import Shard, Slice
-from rectify_nlp.types import Failure, Report, Result
+from rectify_nlp.types import Failure, Limits, Report, Result, Segment
 
 _BOM = "\ufeff"
+# The form whose parts are JSON lines on their way into a ledger.
+LEDGER = "xlsx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,7 @@ class Settings:
     """What decides the content of a part besides its shard.
 
     `model` is a folder or None for the default, `model_sha256` what it must turn out to be;
-    `columns` are the columns of segment tables, needed for CSV and Parquet.
+    `limits` hold for each document.
     """
 
     model: Path | None
@@ -53,7 +59,7 @@ class Settings:
     explain: bool = False
     id_column: str | None = None
     text_column: str | None = None
-    columns: Sequence[str] = ()
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +77,13 @@ class Part:
 
 @dataclass(slots=True, kw_only=True)
 class Task:
-    """A shard, and what has been learnt of its items from workers that died over it."""
+    """A shard, and what has been learnt of its items from workers that died over it.
+
+    `columns` are those of all segment tables, needed for CSV and Parquet.
+    """
 
     shard: Shard
+    columns: Sequence[str] = ()
     singly: set[int] = field(default_factory=set)
     lost: dict[int, tuple[str, str]] = field(default_factory=dict)
     suspect: int | None = None
@@ -99,6 +109,9 @@ def serve() -> None:
         if settings is None:
             raise SystemExit
         model = Model.load(settings.model)
+        # What is loaded stays, and rows are no garbage: looking for some takes a twentieth.
+        gc.freeze()
+        gc.set_threshold(100_000, 20, 20)
         if model.loaded_sha256 != settings.model_sha256:
             raise ModelError(f"{model.name}: not the model the run began with; run anew")
         while (task := tasks.get()) is not None:
@@ -128,40 +141,68 @@ def _receive(tasks: queue.SimpleQueue[Any]) -> None:
 
 def _part(task: Task, settings: Settings, model: Model, say: Any) -> Part:
     found: list[dict[str, Any]] = []
-    documents = failures = 0
+    documents = failures = rows = 0
     warnings: list[str] = []
     for result in _judged(task, settings, model, say):
         documents += 1
         failures += isinstance(result, Failure)
+        rows += len(result.findings) if isinstance(result, Report) else 1
         if isinstance(result, Report):
             warnings += [f"{result.notice.source}: {warning}" for warning in result.warnings]
-        found += records(result, settings.explain)
+        found += _recorded(result, settings)
     say((documents, 0))
+    columns = csv_columns(model, task.columns)
+    try:
+        data = _rendered(found, settings.form, columns)
+    except Exception:  # a value that no format can hold costs its row
+        held = [_held(record, settings.form, columns) for record in found]
+        failures += sum(new is not old for new, old in zip(held, found, strict=True))
+        data = _rendered(held, settings.form, columns)
     return Part(
         index=task.shard.index,
         size=task.shard.size,
-        data=_rendered(found, settings, model),
+        data=data,
         documents=documents,
-        rows=len(found),
+        rows=rows,
         failures=failures,
         warnings=tuple(warnings),
     )
 
 
-def _rendered(found: list[dict[str, Any]], settings: Settings, model: Model) -> bytes:
-    if settings.form == "jsonl":
+def _recorded(result: Result, settings: Settings) -> list[dict[str, Any]]:
+    if settings.form != LEDGER:
+        return records(result, settings.explain)
+    return ledger_records(result, named=settings.id_column is not None)
+
+
+def _rendered(found: list[dict[str, Any]], form: str, columns: Sequence[str]) -> bytes:
+    if form in ("jsonl", LEDGER):
         return "".join(map(to_json_line, found)).encode()
-    columns = csv_columns(model, settings.columns)
-    if settings.form == "csv":
+    if form == "csv":
         return (_BOM + "".join(csv_lines(found, columns))).encode()
     return parquet(found, columns)
+
+
+def _held(record: dict[str, Any], form: str, columns: Sequence[str]) -> dict[str, Any]:
+    """The record, or what stands for it where it cannot be written."""
+    try:
+        _rendered([record], form, columns)
+        return record
+    except Exception as error:
+        return failure_row(fault(str(record["source"]), error))
 
 
 def _judged(task: Task, settings: Settings, model: Model, say: Any) -> Iterator[Result]:
     """A result for each item of the shard; `say` hears of each group before it is judged."""
     number = 0
     for piece in task.shard.pieces:
-        group = _Group(piece, settings, model)
+        try:
+            group = _Group(piece, settings, model)
+        except Exception as error:  # of a table's text nothing is known but that it does not parse
+            assert isinstance(piece, Slice)
+            yield fault(f"{piece.table}:{piece.shift + 1}", error)
+            number += 1
+            continue
         size = len(group)
         whole = range(number, number + size)
         if not group.separate and not any(i in task.singly or i in task.lost for i in whole):
@@ -174,18 +215,14 @@ def _judged(task: Task, settings: Settings, model: Model, say: Any) -> Iterator[
                 pass
         for position, item in enumerate(whole):
             if item in task.lost:
-                error, message = task.lost[item]
-                yield Failure(source=group.source(position), error=error, message=message)
+                kind, message = task.lost[item]
+                yield Failure(source=group.source(position), error=kind, message=message)
                 continue
             say((item, 1))
             try:
                 yield group.one(position)
             except Exception as error:  # a fault of ours must cost one document only
-                yield Failure(
-                    source=group.source(position),
-                    error=type(error).__name__,
-                    message=" ".join(str(error).split()),
-                )
+                yield fault(group.source(position), error)
         number += size
 
 
@@ -194,36 +231,58 @@ class _Group:
 
     def __init__(self, piece: str | Slice | Failure, settings: Settings, model: Model) -> None:
         self.piece, self.model, self.explain = piece, model, settings.explain
+        self.limits = settings.limits
         self.rows: list[Row] = []
         if isinstance(piece, Slice):
             self.table = Table(
                 name=piece.table, id_column=settings.id_column, text_column=settings.text_column
             )
-            if isinstance(piece.data, bytes):
-                self.rows = arrow_rows(piece.data, piece.shift, settings.text_column)
-            else:
-                self.rows = list(table_rows(piece.data, piece.table, piece.kind, piece.shift))
+            if piece.rows is None:
+                text = text_of(piece.data)
+                self.rows = list(table_rows(text, piece.table, piece.kind, piece.shift))
         # Notices take long enough to be judged one by one.
         self.separate = not isinstance(piece, Slice) or settings.text_column is not None
 
     def __len__(self) -> int:
-        return len(self.rows) if isinstance(self.piece, Slice) else 1
+        if not isinstance(self.piece, Slice):
+            return 1
+        return len(self.rows) if self.piece.rows is None else self.piece.rows
 
     def source(self, position: int) -> str:
-        if isinstance(self.piece, Slice):
+        if not isinstance(self.piece, Slice):
+            return self.piece.source if isinstance(self.piece, Failure) else self.piece
+        if self.piece.rows is None:
             return row_source(self.rows[position], self.table)
-        return self.piece.source if isinstance(self.piece, Failure) else self.piece
+        if self.table.id_column is not None:
+            # Its name alone, for the rest of the row may be what cannot be unpacked.
+            with contextlib.suppress(Exception):
+                (row,) = self._unpacked(self.piece, position, [self.table.id_column])
+                return row_source(row, self.table)
+        return f"{self.piece.table}:{self.piece.shift + position + 1}"
 
-    def together(self) -> Iterable[Result]:
-        return judged_rows(self.rows, self.table, self.model, explain=self.explain)
+    def row(self, position: int) -> Row:
+        if isinstance(self.piece, Slice) and self.piece.rows is not None:
+            # Unpacked alone, and only when it has been said: it may be what ends the process.
+            return self._unpacked(self.piece, position)[0]
+        return self.rows[position]
+
+    def _unpacked(
+        self, piece: Slice, only: int | None = None, columns: Sequence[str] | None = None
+    ) -> list[Row]:
+        return arrow_rows(piece.data, piece.shift, self.table.text_column, only, columns)
+
+    def together(self) -> list[Segment | Failure]:
+        packed = isinstance(self.piece, Slice) and self.piece.rows is not None
+        rows = self._unpacked(self.piece) if packed else self.rows  # type: ignore[arg-type]
+        return judged_rows(rows, self.table, self.model, explain=self.explain)
 
     def one(self, position: int) -> Result:
         if isinstance(self.piece, Failure):
             return self.piece
         if isinstance(self.piece, str):
-            return judged_document(self.piece, self.model, explain=self.explain)
-        row = self.rows[position]
+            return judged_document(self.piece, self.model, explain=self.explain, limits=self.limits)
+        row = self.row(position)
         if self.table.text_column is None:
             (result,) = judged_rows([row], self.table, self.model, explain=self.explain)
             return result
-        return judged_notice(row, self.table, self.model, explain=self.explain)
+        return judged_notice(row, self.table, self.model, explain=self.explain, limits=self.limits)
