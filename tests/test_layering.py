@@ -21,8 +21,9 @@ ORDER = (
     "lexicon", "features", "evaluation", "classifier", "compiled", "model", "doubt", "rows", "training", "trials", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
-    "charts", "scorecard", "labelling", "spark", "executors", "cluster", "web",
-    "console", "manual", "options", "cli_predict", "cli_batch", "cli_train", "cli",
+    "charts", "scorecard", "labelling", "spark", "executors", "cluster",
+    "guard", "connection", "service", "dashboard", "schemas", "api", "openinference", "pages", "web",
+    "console", "manual", "options", "cli_predict", "cli_batch", "cli_train", "cli_serve", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.
 HEAVY = {
