@@ -84,7 +84,10 @@ def router(service: Service) -> APIRouter:
         return {"status": "live"}
 
     @api.get(
-        "/health/ready", tags=["状态"], summary="模型是否已装入、可以处理请求", response_model=Health
+        "/health/ready",
+        tags=["状态"],
+        summary="模型是否已装入、可以处理请求",
+        response_model=Health,
     )
     async def ready() -> Any:
         return {"status": "ready"}  # nothing is served before the model is loaded
@@ -141,9 +144,7 @@ def router(service: Service) -> APIRouter:
     ) -> Response:
         results = []
         for name, data in await uploads(request):
-            results.append(
-                await worked(service, _judged, service, data, name, explain == "true")
-            )
+            results.append(await worked(service, _judged, service, data, name, explain == "true"))
         return json_of({"results": results})
 
     return api

@@ -83,7 +83,8 @@ class Results:
                 columns["unit"].append(names["unit"].number(unit))
                 for task in ("category", "status"):
                     columns[task].append(names[task].number(row[task] or UNDECIDED))
-                columns["doubt"].append(bool(doubts(row)))
+                # A stated status that the text contradicts is worse than one nobody gave.
+                columns["doubt"].append(2 if row["doubtful"] else bool(doubts(row)))
                 columns["part"].append(number)
                 columns["place"].append(place)
         self._columns = {name: np.array(column, np.int64) for name, column in columns.items()}
@@ -98,7 +99,7 @@ class Results:
 
     @property
     def in_doubt(self) -> int:
-        return int(self._columns["doubt"].sum())
+        return int((self._columns["doubt"] > 0).sum())
 
     def names(self, of: str) -> list[str]:
         """The units, categories or statuses there are."""
@@ -114,7 +115,7 @@ class Results:
         for (unit, status), count in self._crossed("unit", "status").items():
             by_status.setdefault(unit, Counter())[status] = count
         doubt = np.bincount(
-            self._columns["unit"], self._columns["doubt"], len(self._names["unit"].of)
+            self._columns["unit"], self._columns["doubt"] > 0, len(self._names["unit"].of)
         )
         found = [
             Unit(name=name, by_status=by_status[name], in_doubt=int(doubt[number]))

@@ -115,7 +115,9 @@ def _check(scope: Scope, rules: Rules) -> None:
     host = headers.get("host", "")
     name = _name(host)
     if not (name in rules.hosts or (rules.any_address and _is_address(name))):
-        raise HTTPException(400, f"the host {host[:100]!r} is not served; --allow-host would allow it")
+        raise HTTPException(
+            400, f"the host {host[:100]!r} is not served; --allow-host would allow it"
+        )
     if scope["method"] not in _SAFE:
         _check_origin(headers, host)
     elsewhere = not scope["path"].startswith(_OPEN)
@@ -187,9 +189,13 @@ class _Body:
         rules = self._guard.rules
         if size > rules.body_bytes:
             most = f"{rules.body_bytes / 1e6:g} MB"
-            raise HTTPException(413, f"the request is larger than {most}; `rectify-nlp batch` takes more")
+            raise HTTPException(
+                413, f"the request is larger than {most}; `rectify-nlp batch` takes more"
+            )
         if self._guard.held - self.size + size > rules.held_bytes:
-            raise HTTPException(503, "too much is being read already; ask again", {"retry-after": "2"})
+            raise HTTPException(
+                503, "too much is being read already; ask again", {"retry-after": "2"}
+            )
 
     async def receive(self) -> Message:
         if self._whole:  # what follows is the end of the connection, which takes its time
@@ -199,7 +205,9 @@ class _Body:
                 message = await self._receive()
         except TimeoutError:
             waited = f"{self._guard.rules.body_seconds:g} s"
-            raise HTTPException(408, f"the request did not arrive within {waited}; send it again") from None
+            raise HTTPException(
+                408, f"the request did not arrive within {waited}; send it again"
+            ) from None
         if message["type"] == "http.request":
             more = len(message.get("body", b""))
             self._check(self.size + more)
@@ -235,5 +243,7 @@ class _Answer:
         # What has not been read of the request must not be taken for the next one.
         headers |= {"content-length": str(len(body)), "connection": "close"}
         pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await self.send({"type": "http.response.start", "status": error.status_code, "headers": pairs})
+        await self.send(
+            {"type": "http.response.start", "status": error.status_code, "headers": pairs}
+        )
         await self._send({"type": "http.response.body", "body": body})

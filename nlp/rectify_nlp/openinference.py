@@ -8,7 +8,7 @@ POST /predict.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, HTTPException, Path
 
@@ -20,8 +20,10 @@ from rectify_nlp.schemas import (
     InferModel,
     InferOut,
     InferServer,
+    InputName,
     Live,
     ModelReady,
+    OutputName,
     Ready,
     TensorAsked,
 )
@@ -29,9 +31,9 @@ from rectify_nlp.service import Service
 from rectify_nlp.types import Failure
 from rectify_nlp.version import __version__
 
-_INPUTS = ("problem", "measures")
+_INPUTS = get_args(InputName)
 # Fields of a row that become outputs, and their type; what a row has null is "".
-_OUTPUTS = {
+_OUTPUTS: dict[OutputName, str] = {
     "category": "BYTES",
     "category_p": "FP64",
     "status": "BYTES",
@@ -102,10 +104,7 @@ def router(service: Service) -> APIRouter:
     )
     async def infer(name: _ModelName, asked: InferAsked) -> Any:
         known(name)
-        wanted = [output.name for output in asked.outputs or ()] or list(_OUTPUTS)
-        for output in wanted:
-            if output not in _OUTPUTS:
-                raise _wrong(f"no output {output[:100]!r}; there are {', '.join(_OUTPUTS)}")
+        wanted: list[OutputName] = [o.name for o in asked.outputs or ()] or list(_OUTPUTS)
         given = issues(asked.inputs)
         found = await worked(service, _rows, service, given) if given else []
         return {
@@ -132,11 +131,9 @@ def _wrong(what: str) -> HTTPException:
 
 def issues(inputs: Sequence[TensorAsked]) -> list[dict[str, Any]]:
     """The issues that tensors hold; HTTPException 400 for tensors that hold none."""
-    columns: dict[str, list[str]] = {}
-    for tensor in inputs:
-        if tensor.name not in _INPUTS or tensor.name in columns:
-            raise _wrong(f"input {tensor.name!r} is not taken; give problem, and measures if wanted")
-        columns[tensor.name] = _texts(tensor)
+    columns = {tensor.name: _texts(tensor) for tensor in inputs}
+    if len(columns) < len(inputs):
+        raise _wrong("an input is given twice")
     if "problem" not in columns:
         raise _wrong("the input problem is missing")
     if len({len(column) for column in columns.values()}) > 1:
@@ -144,20 +141,16 @@ def issues(inputs: Sequence[TensorAsked]) -> list[dict[str, Any]]:
     for at, text in enumerate(columns["problem"]):
         if not text.strip():
             raise _wrong(f"problem[{at}] holds no text")
-    rows = zip(*columns.values(), strict=True)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _texts(tensor: TensorAsked) -> list[str]:
-    """The items of a tensor of texts, of shape [n] or [n, 1], flat or nested as the shape says."""
-    if tensor.datatype != "BYTES":
-        raise _wrong(f"{tensor.name} is of type {tensor.datatype}; BYTES is taken")
+    """The items of a tensor of shape [n] or [n, 1], whether flat or nested."""
     if tensor.shape[1:] not in ([], [1]):
         raise _wrong(f"{tensor.name} is of shape {tensor.shape}; [n] or [n, 1] is taken")
-    nested = [item[0] if isinstance(item, list) and len(item) == 1 else item for item in tensor.data]
-    if len(nested) != tensor.shape[0] or not all(isinstance(item, str) for item in nested):
-        raise _wrong(f"{tensor.name} does not hold {tensor.shape[0]} texts, as its shape says")
-    return nested
+    if len(tensor.data) != tensor.shape[0]:
+        raise _wrong(f"{tensor.name} holds {len(tensor.data)} texts, not those of its shape")
+    return [item if isinstance(item, str) else item[0] for item in tensor.data]
 
 
 def _rows(service: Service, given: list[dict[str, Any]]) -> list[Row]:

@@ -7,8 +7,7 @@ nothing has to be kept here, and no document is parsed twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,18 +19,18 @@ from starlette.staticfiles import StaticFiles
 
 from rectify_nlp.api import json_of, worked
 from rectify_nlp.dashboard import Choice, Shelf
-from rectify_nlp.errors import RectifyError, ReadError
+from rectify_nlp.errors import RectifyError
 from rectify_nlp.phrases import CAUTION, TASK, UNDECIDED, about_model, failure, tones
 from rectify_nlp.render import Layout, pieces
 from rectify_nlp.report import STYLE, TEMPLATES, Bar, chapter_of, environment, item_of
 from rectify_nlp.rows import clean
 from rectify_nlp.schemas import Asked, Name, Text
 from rectify_nlp.service import Service
-from rectify_nlp.types import Failure, Notice, Report, Result
+from rectify_nlp.types import Failure, Notice, Result
 from rectify_nlp.version import __version__
 
 STATIC = Path(__file__).parent / "static"
-PAGE_OF_ROWS = 50
+PAGE_OF_ROWS = 20
 UNITS_SHOWN = 200
 DOWNLOADS = 2000  # documents in one
 _KINDS = {
@@ -67,9 +66,7 @@ class FailureRead(Asked):
 class Download(Asked):
     """All documents of the page, in order."""
 
-    documents: Annotated[
-        list[NoticeRead | FailureRead], Field(min_length=1, max_length=DOWNLOADS)
-    ]
+    documents: Annotated[list[NoticeRead | FailureRead], Field(min_length=1, max_length=DOWNLOADS)]
 
 
 def router(service: Service, shelf: Shelf | None) -> APIRouter:
@@ -102,7 +99,9 @@ def router(service: Service, shelf: Shelf | None) -> APIRouter:
     async def download(form: Literal["xlsx", "jsonl", "html"], asked: Download) -> Response:
         name, kind = _KINDS[form]
         content = await worked(service, _rendition, service, form, asked)
-        disposition = f"attachment; filename=rectify.{form}; filename*=UTF-8''{_quoted(name)}.{form}"
+        disposition = (
+            f"attachment; filename=rectify.{form}; filename*=UTF-8''{_quoted(name)}.{form}"
+        )
         return Response(content, media_type=kind, headers={"content-disposition": disposition})
 
     @pages.get("/dashboard")
@@ -116,7 +115,10 @@ def router(service: Service, shelf: Shelf | None) -> APIRouter:
         if shelf is None:
             raise HTTPException(404, "no batch folder is shown; start with serve --results FOLDER")
         choice = Choice(
-            unit=unit or None, category=category or None, status=status or None, in_doubt=bool(doubt)
+            unit=unit or None,
+            category=category or None,
+            status=status or None,
+            in_doubt=bool(doubt),
         )
         try:
             values = await worked(service, _overview, service, shelf, choice, page)
@@ -228,11 +230,11 @@ def _overview(service: Service, shelf: Shelf, choice: Choice, page: int) -> dict
         "pages": pages,
         "units": units[:UNITS_SHOWN],
         "unit_names": sorted(unit.name for unit in units),
-        "categories": _ordered(
-            results.names("category"), [*service.model.taxonomy.category_names]
-        ),
+        "categories": _ordered(results.names("category"), [*service.model.taxonomy.category_names]),
         "statuses": statuses,
-        "by_status": {name: sum(n for (_, s), n in counts.items() if s == name) for name in statuses},
+        "by_status": {
+            name: sum(n for (_, s), n in counts.items() if s == name) for name in statuses
+        },
         "chart": [
             (
                 category,

@@ -61,7 +61,10 @@ _FAILURES = (
     (r"this zip archive holds no Word document", "压缩包里没有 Word 文档，请先解压"),
     (r"this Office file is .+|this old Office file .+", "不是 Word 文档，请存为 docx"),
     (r"the (?:PDF|document) is locked.*", "文档有密码，请另存为没有密码的副本"),
-    (r"the \.docx .+|is damaged.*|the PDF .+|its reader crashed.*", "文件已损坏，或不是它看起来的格式"),
+    (
+        r"the \.docx .+|is damaged.*|the PDF .+|its reader crashed.*",
+        "文件已损坏，或不是它看起来的格式",
+    ),
     (r"\.\w+ is not read.*|LibreOffice cannot read this .*", "无法读取这种旧格式，请另存为 docx"),
     (r"unpacks to .+", "压缩包解开后过大"),
     (r"takes more than .+|was not read within .+", "太大或太复杂，没有在限度内读完"),

@@ -110,22 +110,26 @@ def page(found: Iterable[Result], model: Model) -> str:
         chapters.append(_of_segments(source, segments, f"n{len(chapters) + 1}", model))
     items = [item for chapter in chapters for item in chapter.items]
     style = (TEMPLATES / STYLE).read_text(encoding="utf-8")
-    text: str = environment().get_template("report.html").render(
-        chapters=chapters,
-        failures=[failure_row(result) for result in given if isinstance(result, Failure)],
-        items=items,
-        in_doubt=[item for item in items if item.doubts],
-        statuses=_with_undecided(model, items),
-        tones=tones(model.taxonomy.status_names),
-        chart=_chart(items, model),
-        about=about_model(model),
-        caution=CAUTION,
-        task=TASK,
-        version=__version__,
-        style=style,
-        policy="default-src 'none'; style-src 'sha256-"
-        + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        + "'; base-uri 'none'; form-action 'none'",
+    text: str = (
+        environment()
+        .get_template("report.html")
+        .render(
+            chapters=chapters,
+            failures=[failure_row(result) for result in given if isinstance(result, Failure)],
+            items=items,
+            in_doubt=[item for item in items if item.doubts],
+            statuses=_with_undecided(model, items),
+            tones=tones(model.taxonomy.status_names),
+            chart=_chart(items, model),
+            about=about_model(model),
+            caution=CAUTION,
+            task=TASK,
+            version=__version__,
+            style=style,
+            policy="default-src 'none'; style-src 'sha256-"
+            + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+            + "'; base-uri 'none'; form-action 'none'",
+        )
     )
     return clean(text).encode("utf-8", "replace").decode()
 

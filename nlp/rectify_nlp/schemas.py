@@ -16,14 +16,14 @@ from rectify_nlp.service import CHARACTERS
 SEGMENTS = 1000
 Text = Annotated[str, Field(max_length=CHARACTERS)]
 Name = Annotated[str, Field(max_length=300, description="来源的名称，原样写入结果")]
-Explain = Annotated[bool, Field(description="是否给出起决定作用的词语（较慢）")]
+Explain = Annotated[bool, Field(strict=True, description="是否给出起决定作用的词语（较慢）")]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Asked(BaseModel):
     """A request: a field that is not known is a mistake of the caller."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=None)
+    model_config = ConfigDict(extra="forbid")
 
 
 class NoticeAsked(Asked):
@@ -155,16 +155,30 @@ class ModelOut(BaseModel):
 # -- Open Inference Protocol (KServe v2) ---------------------------------------------------
 
 
+InputName = Literal["problem", "measures"]
+OutputName = Literal[
+    "category", "category_p", "status", "status_p", "status_source", "stated_text", "doubtful"
+]
+
+
 class TensorAsked(BaseModel):
-    name: Annotated[str, Field(max_length=100, description="problem，以及可选的 measures")]
-    shape: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=2)]
-    datatype: Annotated[str, Field(max_length=20, description="BYTES")]
+    """一组文本，一项一个问题。"""
+
+    name: Annotated[InputName, Field(description="problem，以及可选的 measures")]
+    shape: Annotated[
+        list[Annotated[int, Field(ge=0, strict=True)]],
+        Field(min_length=1, max_length=2, description="[n] 或 [n, 1]"),
+    ]
+    datatype: Literal["BYTES"]
     parameters: dict[str, Any] | None = None
-    data: Annotated[list[Any], Field(max_length=SEGMENTS, description="文本，一项一个问题")]
+    data: Annotated[
+        list[Text | Annotated[list[Text], Field(min_length=1, max_length=1)]],
+        Field(max_length=SEGMENTS, description="n 个文本"),
+    ]
 
 
 class OutputAsked(BaseModel):
-    name: Annotated[str, Field(max_length=100)]
+    name: OutputName
     parameters: dict[str, Any] | None = None
 
 
@@ -173,8 +187,8 @@ class InferAsked(BaseModel):
 
     id: Annotated[str | None, Field(max_length=300)] = None
     parameters: dict[str, Any] | None = None
-    inputs: Annotated[list[TensorAsked], Field(min_length=1, max_length=10)]
-    outputs: Annotated[list[OutputAsked] | None, Field(max_length=20)] = None
+    inputs: Annotated[list[TensorAsked], Field(min_length=1, max_length=2)]
+    outputs: Annotated[list[OutputAsked] | None, Field(max_length=7)] = None
 
 
 class TensorOut(BaseModel):

@@ -21,7 +21,7 @@ from rectify_nlp.types import Limits
 from rectify_nlp.version import __version__
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI, HTTPException, Request, Response
+    from fastapi import FastAPI, Request, Response
 
     from rectify_nlp.guard import App
 
@@ -68,6 +68,8 @@ def serve(model: Model, options: Options, say: Callable[[str], None]) -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        # Longer than clients keep theirs: whoever closes first must not be the server.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
     )
     with listening:

@@ -57,8 +57,8 @@ function give(files) {
   batch += files.length;
   queue.push(...files.map((file) => ({ file, number: ++count })));
   $("work").hidden = false;
-  tell();
   while (sending < ABREAST && queue.length) work();
+  tell();
 }
 
 async function work() {
@@ -75,7 +75,9 @@ async function work() {
     tell();
   }
   sending -= 1;
-  if (!sending) tell();
+  if (sending) return;
+  tell();
+  $("work").scrollIntoView({ block: "start" });
 }
 
 async function sent(file, number) {
@@ -131,8 +133,7 @@ function show(answer, name, number) {
   insert($("rows"), answer.rows, number);
   insert($("articles"), answer.article, number);
   const option = new Option(`${answer.title}（${answer.issues}）`, `n${number}`);
-  option.dataset.number = number;
-  $("filters").notice.append(option);
+  put($("filters").notice, [option], number);
   $("results").hidden = false;
   counted();
   filter();
@@ -142,10 +143,14 @@ function insert(place, html, number) {
   const template = document.createElement("template");
   template.innerHTML = html;
   const parts = [...template.content.children];
-  for (const part of parts) part.dataset.number = number;
+  for (const part of parts) part.hidden = part.matches("article");
+  put(place, parts, number);
+}
+
+function put(place, parts, number) {
   const later = [...place.children].find((there) => there.dataset.number > number);
   for (const part of parts) {
-    if (part.matches("article")) part.hidden = true;
+    part.dataset.number = number;
     place.insertBefore(part, later || null);
   }
 }
