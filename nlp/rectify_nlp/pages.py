@@ -32,7 +32,8 @@ from rectify_nlp.version import __version__
 STATIC = Path(__file__).parent / "static"
 PAGE_OF_ROWS = 20
 UNITS_SHOWN = 200
-DOWNLOADS = 2000  # documents in one
+# In one download: a report of so many characters takes 0.7 GB to make.
+DOWNLOADS, DOWNLOAD_CHARACTERS = 2000, 2_000_000
 _KINDS = {
     "xlsx": ("整改台账", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     "jsonl": ("整改情况", "application/jsonl"),
@@ -68,6 +69,10 @@ class Download(Asked):
 
     documents: Annotated[list[NoticeRead | FailureRead], Field(min_length=1, max_length=DOWNLOADS)]
 
+    @property
+    def characters(self) -> int:
+        return sum(len(d.text) for d in self.documents if isinstance(d, NoticeRead))
+
 
 def router(service: Service, shelf: Shelf | None) -> APIRouter:
     """The pages and what they call; none of it is for programs."""
@@ -97,6 +102,9 @@ def router(service: Service, shelf: Shelf | None) -> APIRouter:
 
     @pages.post("/page/download/{form}")
     async def download(form: Literal["xlsx", "jsonl", "html"], asked: Download) -> Response:
+        if asked.characters > DOWNLOAD_CHARACTERS:
+            told = f"材料共 {asked.characters:,} 字，一次最多下载 {DOWNLOAD_CHARACTERS:,} 字"
+            raise HTTPException(422, f"{told}；请用命令行 rectify-nlp predict 或 batch")
         name, kind = _KINDS[form]
         content = await worked(service, _rendition, service, form, asked)
         disposition = (
