@@ -18,7 +18,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import CHECKS
 from starlette.testclient import TestClient
 
-from rectify_nlp import read, rows
+from rectify_nlp import manual, read, rows
 from rectify_nlp.errors import ReadError, ServeError
 from rectify_nlp.phrases import failure
 from rectify_nlp.rows import report_record
@@ -249,6 +249,8 @@ def test_other_hosts_are_refused(client):
     [
         {"origin": "http://evil.com"},
         {"origin": "null"},
+        {"origin": "http://[localhost"},
+        {"origin": "http://evil.com/localhost"},
         {"origin": "http://localhost:81"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site", "origin": "http://localhost"},
@@ -305,6 +307,18 @@ def test_bodies_are_bounded(client):
     assert "0.4 MB" in told(pieces, 413)
     answer = client.post("/v2/models/default/infer", content=long, headers=json_type)
     assert (answer.status_code, list(answer.json())) == (413, ["error"])
+
+
+def test_issues_that_are_too_long_together_are_refused(released):
+    long = ["长" * 450_000] * 5
+    with TestClient(application(released, Options()), base_url="http://localhost") as client:
+        segments = {"segments": [{"problem": text} for text in long]}
+        assert "characters" in told(client.post("/predict/segments", json=segments), 413)
+        inputs = {"inputs": [tensor("problem", long)]}
+        assert client.post("/v2/models/default/infer", json=inputs).status_code == 413
+        documents = [{"text": text, "source": "a"} for text in long]
+        answer = client.post("/page/download/html", json={"documents": documents})
+        assert "一次最多下载" in told(answer, 422)
 
 
 def test_every_answer_tells_the_browser_to_be_careful(client):
@@ -404,6 +418,18 @@ def test_what_cannot_be_served_is_told_in_a_line(run, tmp_path):
         assert (process.returncode, message.count("\n")) == (code, 1), message
         assert word in message
         assert process.stdout == b""
+
+
+@pytest.mark.parametrize("example", [e["run"] for e in manual.texts()["serve"]["examples"]])
+def test_the_examples_work(serve, batch_folder, monkeypatch, example):
+    monkeypatch.chdir(batch_folder.parent)
+    (batch_folder.parent / "results").symlink_to(batch_folder)
+    try:
+        service = serve(*example.split()[2:], "--port", "0")
+    finally:
+        (batch_folder.parent / "results").unlink()
+    assert httpx.get(f"{service.address}/health/ready").json() == {"status": "ready"}
+    assert ("批量结果" in httpx.get(service.address).text) == ("--results" in example)
 
 
 def test_reasons_are_told_in_chinese(released, root):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -20,7 +20,7 @@ from rectify_nlp.schemas import (
     SegmentsAsked,
     SegmentsOut,
 )
-from rectify_nlp.service import Busy, Service
+from rectify_nlp.service import CHARACTERS_AT_ONCE, Busy, Service
 from rectify_nlp.types import Failure, Report
 from rectify_nlp.version import __version__
 
@@ -67,6 +67,15 @@ async def worked(service: Service, work: Callable[..., T], *given: Any) -> T:
     except Busy:
         told = "too much is waiting already; ask again"
         raise HTTPException(503, told, {"retry-after": "2"}) from None
+
+
+def check_length(segments: Iterable[dict[str, Any]]) -> None:
+    """HTTPException 413 where these issues together are too long to be judged at once."""
+    length = sum(len(s["problem"]) + len(s.get("measures", "")) for s in segments)
+    if length > CHARACTERS_AT_ONCE:
+        raise HTTPException(
+            413, f"more than {CHARACTERS_AT_ONCE:,} characters; send fewer at a time"
+        )
 
 
 def record_of(result: Report | Failure, *, explain: bool) -> Row:
@@ -128,6 +137,7 @@ def router(service: Service) -> APIRouter:
     )
     async def predict_segments(asked: SegmentsAsked) -> Response:
         given = [segment.model_dump() for segment in asked.segments]
+        check_length(given)
         found = await worked(service, _segments, service, given, asked.explain)
         return json_of({"model": service.model.fingerprint, "results": found})
 
@@ -142,10 +152,11 @@ def router(service: Service) -> APIRouter:
     async def predict_files(
         request: Request, explain: Annotated[Literal["true", "false"], Query()] = "false"
     ) -> Response:
-        results = []
+        # As text: many documents take less room so.
+        results: list[str] = []
         for name, data in await uploads(request):
-            results.append(await worked(service, _judged, service, data, name, explain == "true"))
-        return json_of({"results": results})
+            results.append(await worked(service, _told, service, data, name, explain == "true"))
+        return Response(f'{{"results": [{", ".join(results)}]}}', media_type="application/json")
 
     return api
 
@@ -194,6 +205,10 @@ async def uploads(request: Request) -> list[tuple[str, bytes]]:
 
 def _judged(service: Service, data: bytes, source: str, explain: bool) -> Row:
     return record_of(service.document(data, source, explain=explain), explain=explain)
+
+
+def _told(service: Service, data: bytes, source: str, explain: bool) -> str:
+    return to_json(_judged(service, data, source, explain))
 
 
 def _segments(service: Service, given: list[dict[str, Any]], explain: bool) -> list[Row]:

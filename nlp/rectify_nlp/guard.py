@@ -149,9 +149,8 @@ def _check_origin(headers: dict[str, str], host: str) -> None:
     """Browsers say where a request comes from; only this service's own pages may send any."""
     origin = headers.get("origin")
     site = headers.get("sec-fetch-site", "same-origin")
-    if site not in ("same-origin", "none") or (
-        origin is not None and urlsplit(origin).netloc.lower() != host.lower()
-    ):
+    own = origin is None or origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
+    if not own or site not in ("same-origin", "none"):
         raise HTTPException(403, "requests from other sites are not answered; open the page itself")
 
 

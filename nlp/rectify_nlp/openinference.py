@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, HTTPException, Path
 
-from rectify_nlp.api import worked
+from rectify_nlp.api import check_length, worked
 from rectify_nlp.rows import Row, records
 from rectify_nlp.schemas import (
     InferAsked,
@@ -106,6 +106,7 @@ def router(service: Service) -> APIRouter:
         known(name)
         wanted: list[OutputName] = [o.name for o in asked.outputs or ()] or list(_OUTPUTS)
         given = issues(asked.inputs)
+        check_length(given)
         found = await worked(service, _rows, service, given) if given else []
         return {
             "model_name": model.name,

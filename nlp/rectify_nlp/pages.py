@@ -25,15 +25,14 @@ from rectify_nlp.render import Layout, pieces
 from rectify_nlp.report import STYLE, TEMPLATES, Bar, chapter_of, environment, item_of
 from rectify_nlp.rows import clean
 from rectify_nlp.schemas import Asked, Name, Text
-from rectify_nlp.service import Service
+from rectify_nlp.service import CHARACTERS_AT_ONCE, Service
 from rectify_nlp.types import Failure, Notice, Result
 from rectify_nlp.version import __version__
 
 STATIC = Path(__file__).parent / "static"
 PAGE_OF_ROWS = 20
 UNITS_SHOWN = 200
-# In one download: a report of so many characters takes 0.7 GB to make.
-DOWNLOADS, DOWNLOAD_CHARACTERS = 2000, 2_000_000
+DOWNLOADS = 2000  # documents in one
 _KINDS = {
     "xlsx": ("整改台账", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     "jsonl": ("整改情况", "application/jsonl"),
@@ -46,22 +45,22 @@ class NoticeRead(Asked):
 
     text: Text
     source: Name
-    sha256: Annotated[str, Field(max_length=64)] = ""
-    title: Annotated[str | None, Field(max_length=2000)] = None
-    publisher: Annotated[str | None, Field(max_length=2000)] = None
+    sha256: Text = ""
+    title: Text | None = None
+    publisher: Text | None = None
     published: date | None = None
-    index_number: Annotated[str | None, Field(max_length=2000)] = None
-    document_number: Annotated[str | None, Field(max_length=2000)] = None
-    url: Annotated[str | None, Field(max_length=4000)] = None
-    warnings: Annotated[tuple[Annotated[str, Field(max_length=2000)], ...], Field(max_length=100)]
+    index_number: Text | None = None
+    document_number: Text | None = None
+    url: Text | None = None
+    warnings: tuple[Text, ...] = ()
 
 
 class FailureRead(Asked):
     """A document that could not be read."""
 
     source: Name
-    error: Annotated[str, Field(max_length=100)]
-    message: Annotated[str, Field(max_length=2000)]
+    error: Text
+    message: Text
 
 
 class Download(Asked):
@@ -102,8 +101,8 @@ def router(service: Service, shelf: Shelf | None) -> APIRouter:
 
     @pages.post("/page/download/{form}")
     async def download(form: Literal["xlsx", "jsonl", "html"], asked: Download) -> Response:
-        if asked.characters > DOWNLOAD_CHARACTERS:
-            told = f"材料共 {asked.characters:,} 字，一次最多下载 {DOWNLOAD_CHARACTERS:,} 字"
+        if asked.characters > CHARACTERS_AT_ONCE:
+            told = f"材料共 {asked.characters:,} 字，一次最多下载 {CHARACTERS_AT_ONCE:,} 字"
             raise HTTPException(422, f"{told}；请用命令行 rectify-nlp predict 或 batch")
         name, kind = _KINDS[form]
         content = await worked(service, _rendition, service, form, asked)
@@ -222,8 +221,10 @@ def _overview(service: Service, shelf: Shelf, choice: Choice, page: int) -> dict
     page = min(page, pages)
     first = (page - 1) * PAGE_OF_ROWS
     records = results.rows(positions[first : first + PAGE_OF_ROWS])
-    colours = tones(service.model.taxonomy.status_names)
-    statuses = _ordered(results.names("status"), [*service.model.taxonomy.status_names])
+    taxonomy = service.model.taxonomy
+    colours = tones(taxonomy.status_names)
+    statuses = _ordered(results.names("status"), taxonomy.status_names)
+    categories = _ordered(results.names("category"), taxonomy.category_names)
     counts = results.counts()
     units = results.units()
     return {
@@ -238,7 +239,7 @@ def _overview(service: Service, shelf: Shelf, choice: Choice, page: int) -> dict
         "pages": pages,
         "units": units[:UNITS_SHOWN],
         "unit_names": sorted(unit.name for unit in units),
-        "categories": _ordered(results.names("category"), [*service.model.taxonomy.category_names]),
+        "categories": categories,
         "statuses": statuses,
         "by_status": {
             name: sum(n for (_, s), n in counts.items() if s == name) for name in statuses
@@ -251,9 +252,7 @@ def _overview(service: Service, shelf: Shelf, choice: Choice, page: int) -> dict
                     for s in statuses
                 ],
             )
-            for category in _ordered(
-                results.names("category"), [*service.model.taxonomy.category_names]
-            )
+            for category in categories
         ],
     }
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, TypeVar
 
 from rectify_nlp.batch import Table, judged_rows
@@ -22,6 +23,8 @@ from rectify_nlp.types import Failure, Limits, Notice, Report, Segment
 T = TypeVar("T")
 # A book has that many; what takes longer than a moment belongs to `rectify-nlp batch`.
 CHARACTERS = 500_000
+# In one request: judged with the words that decided, so many take 0.7 GB.
+CHARACTERS_AT_ONCE = 2_000_000
 
 
 class Busy(Exception):
@@ -47,22 +50,24 @@ class Service:
         self.capacity = capacity or Capacity()
         self._threads = ThreadPoolExecutor(self.capacity.workers, thread_name_prefix="judge")
         self._pending = 0
+        self._counting = Lock()
 
     async def run(self, work: Callable[..., T], *given: Any) -> T:
         """`work(*given)` on one of the threads; Busy where too much waits already.
 
         Work that nobody waits for any more is not begun.
         """
-        if self._pending >= self.capacity.workers + self.capacity.waiting:
-            raise Busy
-        self._pending += 1
+        with self._counting:
+            if self._pending >= self.capacity.workers + self.capacity.waiting:
+                raise Busy
+            self._pending += 1
         future = self._threads.submit(work, *given)
-        loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
+        future.add_done_callback(self._done)
         return await asyncio.wrap_future(future)
 
-    def _done(self) -> None:
-        self._pending -= 1
+    def _done(self, _: Future[Any]) -> None:
+        with self._counting:
+            self._pending -= 1
 
     def close(self) -> None:
         """Begin nothing any more."""

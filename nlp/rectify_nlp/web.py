@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI, Request, Response
 
     from rectify_nlp.guard import App
+    from rectify_nlp.service import Service
 
 # A token that can be guessed is none.
 _SHORTEST_TOKEN = 16
@@ -124,7 +126,7 @@ def application(model: Model, options: Options) -> App:
     # The first prediction loads the dictionary; a service that is ready has done so.
     service.notice(notice_from_text(_WARM_UP, "warm-up"), explain=True)
     shelf = Shelf(options.results) if options.results else None
-    app = _fastapi()
+    app = _fastapi(service)
     for router in (
         api.router(service),
         openinference.router(service),
@@ -141,7 +143,7 @@ def application(model: Model, options: Options) -> App:
     return Guard(app, rules)
 
 
-def _fastapi() -> FastAPI:
+def _fastapi(service: Service) -> FastAPI:
     """An application without routes, whose errors are told as `guard.problem` tells them."""
     from fastapi import FastAPI, HTTPException, Response
     from fastapi.exceptions import RequestValidationError
@@ -149,7 +151,13 @@ def _fastapi() -> FastAPI:
 
     from rectify_nlp.guard import problem
 
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
     app = FastAPI(
+        lifespan=lifespan,
         title="rectify-nlp",
         version=__version__,
         summary="整改情况通报的切分与判断",

@@ -22,6 +22,7 @@ $("files").addEventListener("change", (event) => {
 const drop = $("drop");
 for (const kind of ["dragenter", "dragover"]) {
   addEventListener(kind, (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return; // text may be dropped where it fits
     event.preventDefault();
     drop.classList.add("over");
   });
@@ -30,6 +31,7 @@ addEventListener("dragleave", (event) => {
   if (!event.relatedTarget) drop.classList.remove("over");
 });
 addEventListener("drop", (event) => {
+  if (!event.dataTransfer.types.includes("Files")) return;
   event.preventDefault();
   drop.classList.remove("over");
   give([...event.dataTransfer.files]);
