@@ -19,13 +19,14 @@ from schemathesis.checks import CHECKS
 from starlette.testclient import TestClient
 
 from rectify_nlp import manual, read, rows
-from rectify_nlp.errors import ReadError, ServeError
+from rectify_nlp.errors import MissingExtra, ReadError, ServeError
 from rectify_nlp.phrases import failure
 from rectify_nlp.rows import report_record
 from rectify_nlp.schemas import InferOut, NoticeOut, NoticesOut, SegmentsOut
 from rectify_nlp.service import Busy, Capacity, Service
 from rectify_nlp.types import Limits
 from rectify_nlp.web import Options, application, check
+from rectify_nlp.web import serve as start
 
 TOKEN = "0123456789abcdef"
 SEGMENT = {"problem": "党费收缴不规范", "measures": "已补缴党费，修订制度。"}
@@ -418,6 +419,16 @@ def test_what_cannot_be_served_is_told_in_a_line(run, tmp_path):
         assert (process.returncode, message.count("\n")) == (code, 1), message
         assert word in message
         assert process.stdout == b""
+
+
+@pytest.mark.parametrize("package", ["fastapi", "fastapi_swagger", "python_multipart", "uvicorn"])
+def test_without_the_extra_the_remedy_is_told(released, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    for name in [n for n in sys.modules if n.startswith(("fastapi_swagger", "rectify_nlp.conn"))]:
+        if name != package:
+            monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(MissingExtra, match=r"rectify-nlp\[web\]"):
+        start(released, Options(host="0.0.0.0"), print)
 
 
 @pytest.mark.parametrize("example", [e["run"] for e in manual.texts()["serve"]["examples"]])

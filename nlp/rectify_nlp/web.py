@@ -51,6 +51,8 @@ def serve(model: Model, options: Options, say: Callable[[str], None]) -> None:
     served, ReadError for a folder that holds no results.
     """
     try:
+        import fastapi_swagger  # noqa: F401  # like python_multipart, needed only later
+        import python_multipart  # noqa: F401
         import uvicorn
 
         from rectify_nlp.connection import Connection
