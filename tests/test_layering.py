@@ -14,21 +14,24 @@ PACKAGE = Path(rectify_nlp.__file__).parent
 # A module may import only modules to its left. Some of them do not exist yet.
 # fmt: off
 ORDER = (
-    "version", "errors", "types", "resources", "taxonomy", "folding", "grammar", "decoding",
+    "version", "errors", "types", "resources", "consensus", "taxonomy", "folding", "grammar", "decoding",
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
     "status", "wording", "heads", "markers", "outline", "extents", "roles", "cautions", "splitting",
     "lexicon", "features", "evaluation", "classifier", "compiled", "model", "doubt", "rows", "training", "trials", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
-    "charts", "scorecard", "labelling", "spark", "executors", "cluster",
+    "charts", "scorecard",
+    "similarity", "picking", "labelling", "labelsheet", "exchange", "intake", "agreement",
+    "spark", "executors", "cluster",
     "guard", "connection", "service", "dashboard", "schemas", "api", "openinference", "pages", "web",
-    "console", "manual", "options", "cli_predict", "cli_batch", "cli_train", "cli_serve", "cli",
+    "console", "manual", "options", "cli_predict", "cli_batch", "cli_train", "cli_label", "cli_serve", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.
 HEAVY = {
     "sklearn", "scipy", "joblib", "threadpoolctl", "jieba", "rich", "pyarrow", "docx",
     "pdfplumber", "lxml", "numba", "fastapi", "pyspark", "xlsxwriter", "jinja2", "markupsafe", "py4j", "pandas",
+    "openpyxl", "cleanlab",
     "pydantic", "starlette", "uvicorn",
 }
 # Modules that are nothing without an extra: heavy themselves, so imported as heavy packages are.

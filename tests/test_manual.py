@@ -10,14 +10,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
+import openpyxl
 import pytest
 import typer
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
-from rectify_nlp import manual
+from rectify_nlp import Taxonomy, manual
 from rectify_nlp.cli import app
 from rectify_nlp.cli_batch import Form
+from rectify_nlp.labelsheet import sheet
+from rectify_nlp.picking import Candidate
 from rectify_nlp.render import FORMATS
 
 LOCALE = ("RECTIFY_NLP_LANG", "LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
@@ -263,6 +266,7 @@ def test_the_examples_work(tmp_path, monkeypatch, few_resamples, program, guangz
         Path("my-labels/few.jsonl").write_text("".join(islice(lines, 45)), encoding="utf-8")
     shutil.copy(authored / "notice-011.jsonl", "other-labels.jsonl")
     Path("segments.jsonl").write_text('{"problem": "党费收缴不规范"}\n', encoding="utf-8")
+    fill_in(tmp_path / "filled.xlsx")
     examples = [
         example["run"]
         for path, _ in commands(program)
@@ -274,6 +278,17 @@ def test_the_examples_work(tmp_path, monkeypatch, few_resamples, program, guangz
         dict.fromkeys(examples), key=lambda run: "my-model" in run.partition("-o")[0]
     ):
         assert works(example), example
+
+
+def fill_in(path: Path) -> None:
+    """A sheet of one segment with its label and annotator."""
+    segment = Candidate(problem="党费收缴不规范", measures="已补缴。", notice="通报")
+    path.write_bytes(sheet([segment], Taxonomy.load(), path))
+    book = openpyxl.load_workbook(path)
+    header = [cell.value for cell in book["标注"][1]]
+    for name, value in (("类别", "党建"), ("标注人", "李")):
+        book["标注"].cell(2, header.index(name) + 1).value = value
+    book.save(path)
 
 
 def works(example: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from rectify_nlp.cli_batch import batch
+from rectify_nlp.cli_label import app as label
 from rectify_nlp.cli_predict import predict, split
 from rectify_nlp.cli_serve import serve
 from rectify_nlp.cli_train import evaluate, inspect, train
@@ -24,6 +25,7 @@ from rectify_nlp.version import __version__
 app = App(name="rectify-nlp")
 for _command in (predict, batch, split, train, evaluate, inspect, serve):
     app.command()(_command)
+app.add_typer(label, name="label")
 
 
 def main() -> None:

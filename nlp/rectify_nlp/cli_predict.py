@@ -17,6 +17,7 @@ from rectify_nlp.options import (
     QuietOption,
     SecondsOption,
     SizeOption,
+    TaxonomyOption,
     limits_of,
 )
 from rectify_nlp.render import EXPLAINED, FORMATS, Layout, pieces
@@ -56,6 +57,7 @@ def split(
     source: Annotated[str, typer.Argument(metavar="SOURCE")],
     trace: Annotated[bool, typer.Option("--trace")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
+    taxonomy: TaxonomyOption = None,
     quiet: QuietOption = False,
     max_size: SizeOption = LIMITS.input_bytes / 1e6,
     max_memory: MemoryOption = LIMITS.memory_bytes / 1e6,
@@ -64,10 +66,11 @@ def split(
     """Show what was read of a notice and where it was cut; no model involved."""
     from rectify_nlp.reading import read
     from rectify_nlp.splitting import split as cut
+    from rectify_nlp.taxonomy import Taxonomy
     from rectify_nlp.terminal import split_lines, trace_lines
 
     notice = read(source, limits=limits_of(max_size, max_memory, max_seconds))
-    parts = cut(notice, trace=trace)
+    parts = cut(notice, Taxonomy.load(taxonomy) if taxonomy else None, trace=trace)
     print_lines(
         trace_lines(notice, parts) if trace else split_lines(notice, parts, as_json=as_json)
     )

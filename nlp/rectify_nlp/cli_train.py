@@ -10,8 +10,8 @@ import typer
 from rectify_nlp.console import print_lines, say
 from rectify_nlp.model import Model
 from rectify_nlp.options import LabelsArgument, ModelOption, TaxonomyOption
-from rectify_nlp.resources import resource
-from rectify_nlp.taxonomy import Taxonomy, load_examples
+from rectify_nlp.resources import labels_named
+from rectify_nlp.taxonomy import Taxonomy, load_labels
 from rectify_nlp.types import Example
 
 
@@ -49,8 +49,7 @@ def evaluate(
 
     if model:
         finished = Model.load(model)
-        examples = load_examples(labels or [resource("labels")], finished.taxonomy)
-        found = evaluate_model(finished, examples)
+        found = evaluate_model(finished, _settled(labels, finished.taxonomy))
     else:
         found = judge(*_labelled(labels, taxonomy), learning=report is not None)
     if as_json:
@@ -75,4 +74,13 @@ def inspect(
 
 def _labelled(labels: list[Path] | None, taxonomy: Path | None) -> tuple[list[Example], Taxonomy]:
     names = Taxonomy.load(taxonomy)
-    return load_examples(labels or [resource("labels")], names), names
+    return _settled(labels, names), names
+
+
+def _settled(labels: list[Path] | None, taxonomy: Taxonomy) -> list[Example]:
+    """What the labels settle on; what annotators differ on is told and left out."""
+    named = [labels_named(str(name)) for name in labels or [Path("builtin")]]
+    found = load_labels(named, taxonomy)
+    for conflict in found.conflicts:
+        say(f"warning: {conflict}")
+    return list(found.examples)

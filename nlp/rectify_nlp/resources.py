@@ -15,3 +15,8 @@ def resource(name: str) -> Path:
         if (root / name).exists():
             return root / name
     return _ROOTS[-1] / name
+
+
+def labels_named(name: str) -> Path:
+    """The labels that come with the package for "builtin", else what lies at `name`."""
+    return resource("labels") if name == "builtin" else Path(name)

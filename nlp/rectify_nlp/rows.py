@@ -224,13 +224,13 @@ def csv_lines(records: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
     A text that a spreadsheet would take for a formula gets an apostrophe in front
     (OWASP's rule); C0 control characters but tab and newline are dropped.
     """
-    yield _csv_line(headers([_cell(name) for name in columns]))
+    yield _csv_line(headers([csv_cell(name) for name in columns]))
     for record in records:
         flat = flattened(record)
         for name in ("path", "also"):
             if isinstance(flat.get(name), list):
                 flat[name] = " | ".join(flat[name])
-        yield _csv_line([_cell(flat.get(name)) for name in columns])
+        yield _csv_line([csv_cell(flat.get(name)) for name in columns])
 
 
 _FORMULA = re.compile(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
@@ -255,7 +255,8 @@ def headers(columns: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """A value as a cell of a CSV that nothing can be made to calculate from."""
     if isinstance(value, float) and not math.isfinite(value):
         return ""
     if isinstance(value, dict | list):

@@ -18,7 +18,7 @@ from rectify_nlp.errors import OutputError
 from rectify_nlp.evaluation import Result, Score
 from rectify_nlp.model import TASKS
 from rectify_nlp.training import REAL
-from rectify_nlp.trials import FOLDED, KINDS, POOLED, Evaluation, Learned
+from rectify_nlp.trials import CHECKED, FOLDED, KINDS, POOLED, Evaluation, Learned
 
 TERMS = 12
 METRICS = ("accuracy", "lenient accuracy", "macro-F1", "log-loss", "calibration error")
@@ -113,7 +113,12 @@ def shown(evaluation: Evaluation, task: str) -> list[Result]:
 
 def where(result: Result) -> str:
     """What a result was measured on, in a few words."""
-    names = {POOLED: "published notices", FOLDED: "all notices", KINDS: "kinds of units never seen"}
+    names = {
+        POOLED: "published notices",
+        FOLDED: "all notices",
+        KINDS: "kinds of units never seen",
+        CHECKED: "segments kept to check",
+    }
     return names.get(result.method, result.method.replace("left out: ", "published notice "))
 
 
@@ -174,7 +179,7 @@ def _gaps(evaluation: Evaluation) -> Iterator[str]:
     for task in TASKS:
         results = _of(evaluation, task)
         folded = [r for r in results if r.method == FOLDED]
-        real = [r for r in shown(evaluation, task) if r.method not in (FOLDED, KINDS)]
+        real = [r for r in shown(evaluation, task) if r.method not in (FOLDED, KINDS, CHECKED)]
         if real and folded:
             one = 100 / real[0].segments
             yield (

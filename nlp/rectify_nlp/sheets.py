@@ -28,7 +28,7 @@ _A3, _A4 = 8, 9
 PIECE = 16_000
 WHOLE = "长文本"
 _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  # fixed, so that bytes repeat; a workbook has no zone
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _COLOURS = {
     "open": {"font_color": "#9C1C12", "bg_color": "#FBE3E0"},
     "ongoing": {"font_color": "#7A5200", "bg_color": "#FFF1CC"},
@@ -48,6 +48,7 @@ _FORMATS: dict[str, dict[str, Any]] = {
     # Excel's own apostrophe: the cell stays text even after somebody has edited it.
     "quoted": {"quote_prefix": True},
     "short": {"align": "center"},
+    "entry": {"align": "center", "bg_color": "#FFFBE6"},
     "count": {"align": "center", "num_format": '0;-0;"·"'},
     "share": {"align": "center", "num_format": "0.0%"},
     "total": {"align": "center", "bold": True, "bg_color": "#EEF1F5"},
@@ -62,14 +63,16 @@ Value = Any  # what a cell is given: text, None, a number, or something else tha
 class Column:
     """Header, width in characters, look, and the colour ("open", "mark" ...) of certain values.
 
-    "count" and "share" hold numbers, the others text.
+    "count" and "share" hold numbers, the others text; "entry" is to be filled in, from a
+    drop-down of the cells `choices` ("=表!$A$2:$A$9") where they are given.
     """
 
     header: str
     width: int
-    look: Literal["text", "short", "count", "share"] = "text"
+    look: Literal["text", "short", "count", "share", "entry"] = "text"
     colours: Mapping[str, str] = field(default_factory=dict)
     meaning: str = ""
+    choices: str = ""
 
 
 class Book:
@@ -200,7 +203,7 @@ class Sheet:
             if text:
                 place = f"{self.name}!{xl_rowcol_to_cell(self.row, position)}"
                 fitted = self._book.fitted(text, place, column.header)
-                look = "quoted" if text.startswith(_FORMULA) else look
+                look = "quoted" if text.startswith(FORMULA) else look
                 self._sheet.write_string(self.row, position, fitted, self._book.formats[look])
             elif value is None or column.look not in ("count", "share"):
                 self._sheet.write_blank(self.row, position, None, self._book.formats[look])
@@ -225,6 +228,10 @@ class Sheet:
         self._sheet.autofilter(0, 0, last, len(self._columns) - 1)
         self._sheet.print_area(0, 0, last, self._printed - 1)
         for position, column in enumerate(self._columns):
+            if column.choices:
+                told = {"error_title": column.header, "error_message": "请从下拉列表中选择。"}
+                rule = {"validate": "list", "source": column.choices, **told}
+                self._sheet.data_validation(1, position, last, position, rule)
             for value, colour in column.colours.items():
                 quoted = value.replace('"', '""')
                 rule = {"type": "cell", "criteria": "==", "value": f'"{quoted}"'}

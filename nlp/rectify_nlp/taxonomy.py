@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from rectify_nlp.consensus import Labels, Opinion, by_segment, settle
 from rectify_nlp.errors import LabelsError
 from rectify_nlp.resources import resource
 from rectify_nlp.types import Example
@@ -21,9 +22,12 @@ SUFFIXES = (".jsonl", ".csv")
 _REQUIRED = ("problem", "category")
 _TEXTS = ("problem", "measures", "category", "status", "notice", "origin", "kind")
 _LISTS = ("path", "also")
+_FLAGS = {"": False, "false": False, "true": True}
+# Who said it and when, and whether it settles a dispute or is kept out of training.
+_SAID = ("annotator", "time", "final", "check")
 # Provenance that may stand beside a label; kept in the file, not used in training.
-_PROVENANCE = ("number", "inspection", "annotator", "time", "source_sha256")
-COLUMNS = (*_TEXTS, *_LISTS, *_PROVENANCE)
+_PROVENANCE = ("number", "inspection", "source_sha256", "import_sha256", "remark")
+COLUMNS = (*_TEXTS, *_LISTS, *_SAID, *_PROVENANCE)
 _CSV_SEPARATOR = "|"
 # A field may hold a whole notice; one that is longer is a quotation mark left open.
 LONGEST_FIELD = 10_000_000
@@ -66,7 +70,7 @@ class Taxonomy:
         LabelsError if it is missing, no TOML, or a name is missing or given twice.
         """
         path = path or resource("labels/taxonomy.toml")
-        return cls.parse(_read_text(path), path)
+        return cls.parse(read_text(path), path)
 
     @classmethod
     def parse(cls, text: str, path: Path) -> Taxonomy:
@@ -120,28 +124,33 @@ def default_taxonomy() -> Taxonomy:
 
 
 def load_examples(sources: Sequence[Path], taxonomy: Taxonomy) -> list[Example]:
+    """Labelled segments from files and folders, as `load_labels` settles them."""
+    return list(load_labels(sources, taxonomy).examples)
+
+
+def load_labels(sources: Sequence[Path], taxonomy: Taxonomy) -> Labels:
     """Labelled segments from files and folders (searched for *.jsonl and *.csv).
 
-    Files are read in the order of their names. LabelsError with file and line for
-    unknown labels, duplicate or empty texts, bad JSON, unknown or missing columns.
+    Files are read in the order of their names; several rows on a segment are settled as
+    `consensus` tells. LabelsError with file and line for unknown labels, empty texts, a
+    segment given twice by nobody in particular, bad JSON, unknown or missing columns.
     """
-    examples: list[Example] = []
-    seen: dict[tuple[str, str], str] = {}
     files = list(_label_files(sources))
     if not files:
         raise LabelsError(sources[0] if sources else "labels", 0, "no *.jsonl or *.csv file found")
-    for path in files:
-        for line, row in read_rows(path):
-            example = _example(row, path, line, taxonomy)
-            key = (example.problem, example.measures)
-            place = f"{path}:{line}"
-            if key in seen:
-                raise LabelsError(
-                    path, line, f"the same segment as {seen[key]}", "give each segment once"
-                )
-            seen[key] = place
-            examples.append(example)
-    return examples
+    opinions = [
+        _opinion(row, path, line, taxonomy) for path in files for line, row in read_rows(path)
+    ]
+    for group in by_segment(opinions).values():
+        unnamed = [opinion for opinion in group if not opinion.annotator]
+        if len(unnamed) > 1:
+            raise LabelsError(
+                unnamed[1].path,
+                unnamed[1].line,
+                f"the same segment as {unnamed[0].path}:{unnamed[0].line}",
+                "give each segment once, or name the annotators",
+            )
+    return settle(opinions)
 
 
 def digest(examples: Iterable[Example]) -> str:
@@ -158,7 +167,7 @@ def digest(examples: Iterable[Example]) -> str:
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Rows of a .jsonl or .csv file with their line numbers; LabelsError where one is broken."""
-    text = _read_text(path)
+    text = read_text(path)
     if path.suffix.lower() == ".csv":
         for line, row in csv_rows(text, path):
             if isinstance(row, LabelsError):
@@ -230,13 +239,37 @@ def _label_files(sources: Iterable[Path]) -> Iterator[Path]:
             raise LabelsError(source, 0, "no such file or folder")
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise LabelsError(path, 0, f"not UTF-8 (byte {error.start})", "save it as UTF-8") from error
     except OSError as error:
         raise LabelsError(path, 0, f"cannot be read ({error.strerror})") from error
+
+
+def _opinion(row: dict[str, Any], path: Path, line: int, taxonomy: Taxonomy) -> Opinion:
+    example = _example(row, path, line, taxonomy)
+    for name in ("annotator", "time"):
+        if not isinstance(row.get(name), str | None):
+            raise LabelsError(path, line, f"{name} is not a text")
+    return Opinion(
+        example=example,
+        path=path,
+        line=line,
+        annotator=row.get("annotator") or "",
+        time=row.get("time") or "",
+        final=_flag(row, "final", path, line),
+    )
+
+
+def _flag(row: dict[str, Any], name: str, path: Path, line: int) -> bool:
+    value = row.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if value not in _FLAGS:
+        raise LabelsError(path, line, f"{name} is neither true nor false", "or leave it empty")
+    return _FLAGS[value]
 
 
 def _example(row: dict[str, Any], path: Path, line: int, taxonomy: Taxonomy) -> Example:
@@ -277,6 +310,7 @@ def _example(row: dict[str, Any], path: Path, line: int, taxonomy: Taxonomy) -> 
         notice=row.get("notice") or path.stem,
         origin=row.get("origin") or "own",
         kind=row.get("kind") or None,
+        check=_flag(row, "check", path, line),
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rectify_nlp.classifier import LinearClassifier, Settings, softmax
+from rectify_nlp.consensus import target
 from rectify_nlp.errors import LabelsError
 from rectify_nlp.evaluation import Outcomes, accuracy, calibration_error
 from rectify_nlp.features import Block, Counts, Fields, Floats, Texts
@@ -87,11 +88,6 @@ class Task:
     def logits(self, classifier: LinearClassifier, rows: Sequence[int]) -> Floats:
         """What `classifier` says of these segments, in the order of `rows`."""
         return classifier.logits(Texts([self.segments[i] for i in rows]))
-
-
-def target(example: Example, task: str) -> str | None:
-    """The label of `example` for `task`."""
-    return example.category if task == "category" else example.status
 
 
 def tasks(
@@ -246,8 +242,13 @@ def outcomes(
 def train(
     examples: Sequence[Example], taxonomy: Taxonomy, settings: Mapping[str, Settings] = SETTINGS
 ) -> Model:
-    """Learn a model from `examples`: the same bytes for the same examples and versions."""
-    ordered = sorted(examples, key=lambda e: (e.notice, e.problem, e.measures))
+    """Learn a model from `examples`: the same bytes for the same examples and versions.
+
+    Examples that check are left out.
+    """
+    ordered = sorted(
+        (e for e in examples if not e.check), key=lambda e: (e.notice, e.problem, e.measures)
+    )
     classifiers: dict[str, LinearClassifier] = {}
     measured: dict[str, Any] = {}
     for name, task in tasks(ordered, taxonomy, settings).items():

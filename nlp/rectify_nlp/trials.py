@@ -14,10 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from rectify_nlp.classifier import LinearClassifier, Settings, softmax
+from rectify_nlp.consensus import target
 from rectify_nlp.doubt import assess_doubt
 from rectify_nlp.errors import LabelsError
 from rectify_nlp.evaluation import Outcomes, Result, accuracy, assess
-from rectify_nlp.model import DOUBT_BELOW, Model
+from rectify_nlp.features import Texts
+from rectify_nlp.model import DOUBT_BELOW, Model, readable
+from rectify_nlp.splitting import segment
 from rectify_nlp.taxonomy import Taxonomy, digest
 from rectify_nlp.training import (
     FOLDS,
@@ -35,6 +38,7 @@ from rectify_nlp.version import __version__
 
 POOLED = "leave-one-notice-out over the real notices"
 FOLDED = f"{FOLDS}-fold cross-validation, whole notices left out"
+CHECKED = "segments drawn at random to check, never trained on"
 KINDS = f"{FOLDS}-fold cross-validation, authored, whole kinds of units left out"
 # Shares of the notices a learning curve trains on, and how often each is drawn.
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -78,27 +82,33 @@ def evaluate(
 
     First, each notice of origin "seed" is left out in turn: trained and calibrated on
     everything else, tested on it. Then cross-validation over all, whole notices left
-    out; then over those that name their kind of unit, whole kinds left out. `learning`
+    out; then over those that name their kind of unit, whole kinds left out. Segments that
+    check take no part in that; they are judged by a model of all the others. `learning`
     adds the learning curves.
     """
+    checks = [e for e in examples if e.check]
+    learnt = [e for e in examples if not e.check]
     results: list[Result] = []
     doubts: list[Result] = []
     points: list[Learned] = []
     classifiers = {}
     provenance = f"rectify-nlp {__version__}|labels {digest(examples)[:12]}"
-    for name, task in tasks(examples, taxonomy, settings).items():
+    for name, task in tasks(learnt, taxonomy, settings).items():
         parts = dict(left_out(task))
         for notice, (part, threshold) in parts.items():
-            results.append(_assess(task, part, f"left out: {notice}", provenance, threshold))
+            results.append(_assess(name, part, f"left out: {notice}", provenance, threshold))
         classifier, checked = fit_calibrated(task, range(len(task.examples)))
         classifiers[name], threshold = classifier, classifier.abstain_below
         if len(parts) > 1:
             pooled = _pooled([part for part, _ in parts.values()])
-            results.append(_assess(task, pooled, POOLED, provenance, threshold))
-        results.append(_assess(task, checked, FOLDED, provenance, threshold))
+            results.append(_assess(name, pooled, POOLED, provenance, threshold))
+        results.append(_assess(name, checked, FOLDED, provenance, threshold))
         unseen = unseen_kinds(task, classifier.temperature)
         if unseen:
-            results.append(_assess(task, unseen, KINDS, provenance, threshold))
+            results.append(_assess(name, unseen, KINDS, provenance, threshold))
+        checking = judged(classifier, name, checks, taxonomy, majority=checked.majority[0])
+        if checking:
+            results.append(_assess(name, checking, CHECKED, provenance, threshold))
         if name == "status":
             doubts = list(_doubts(checked, {n: part for n, (part, _) in parts.items()}, provenance))
         if learning:
@@ -114,30 +124,64 @@ def evaluate(
 
 
 def evaluate_model(model: Model, examples: Sequence[Example]) -> Evaluation:
-    """Judge a finished model on labelled segments.
+    """Judge a finished model on labelled segments, on those that check where there are any.
 
-    LabelsError where these are the segments it was trained on: such a score says nothing.
+    LabelsError where the model was trained on them: such a score says nothing.
     """
-    if digest(examples) == model.info.get("trained_on", {}).get("labels_sha256"):
+    checks = [e for e in examples if e.check]
+    learnt = digest(e for e in examples if not e.check)
+    if not checks and learnt == model.info.get("trained_on", {}).get("labels_sha256"):
         raise LabelsError(
             "labels", 0, f"{model.name} was trained on these very segments", "give others"
         )
     results = []
-    provenance = f"labels {digest(examples)[:12]}"
-    method = f"model {model.fingerprint} on given segments"
-    for name, task in tasks(examples, model.taxonomy).items():
-        classifier = model.classifiers[name]
-        rows = list(range(len(task.examples)))
-        found = outcomes(task, rows, softmax(task.logits(classifier, rows)), rows)
-        results.append(_assess(task, found, method, provenance, classifier.abstain_below))
+    tested = checks or examples
+    provenance = f"labels {digest(tested)[:12]}"
+    given = "segments drawn at random to check" if checks else "given segments"
+    method = f"model {model.fingerprint} on {given}"
+    for name, classifier in model.classifiers.items():
+        found = judged(classifier, name, tested, model.taxonomy)
+        if found is None:
+            continue
+        results.append(_assess(name, found, method, provenance, classifier.abstain_below))
         if name == "status":
             results.append(_doubt(found, method, provenance))
+    if not results:
+        raise LabelsError("labels", 0, "no segment to judge", "give labelled ones")
     return Evaluation(
         results=tuple(results),
         classifiers=model.classifiers,
         taxonomy=model.taxonomy,
-        origins=Counter(e.origin for e in examples),
+        origins=Counter(e.origin for e in tested),
         provenance=provenance,
+    )
+
+
+def judged(
+    classifier: LinearClassifier,
+    task: str,
+    examples: Sequence[Example],
+    taxonomy: Taxonomy,
+    majority: str | None = None,
+) -> Outcomes | None:
+    """What a finished classifier says of `examples`; None where none has a label for the task.
+
+    `majority` is the most frequent label it was trained on; by default that of the examples.
+    """
+    known = [e for e in examples if target(e, task)]
+    if not known:
+        return None
+    texts = Texts(
+        [readable(segment(e.problem, e.measures, e.path, taxonomy=taxonomy)[1]) for e in known]
+    )
+    truth = tuple(target(e, task) or "" for e in known)
+    return Outcomes(
+        labels=classifier.labels,
+        truth=truth,
+        also=tuple(e.also if task == "category" else () for e in known),
+        probabilities=softmax(classifier.logits(texts)),
+        majority=(majority or Counter(truth).most_common(1)[0][0],) * len(known),
+        groups=tuple(e.notice for e in known),
     )
 
 
@@ -210,10 +254,8 @@ def learning_curve(task: Task) -> Iterator[Learned]:
         )
 
 
-def _assess(task: Task, part: Outcomes, method: str, provenance: str, threshold: float) -> Result:
-    return assess(
-        part, task=task.name, method=method, provenance=provenance, abstain_below=threshold
-    )
+def _assess(task: str, part: Outcomes, method: str, provenance: str, threshold: float) -> Result:
+    return assess(part, task=task, method=method, provenance=provenance, abstain_below=threshold)
 
 
 def _doubts(checked: Outcomes, parts: Mapping[str, Outcomes], provenance: str) -> Iterator[Result]:

@@ -174,7 +174,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A labelled segment. `also` are acceptable secondary categories, `status` may be unknown."""
+    """A labelled segment. `also` are acceptable secondary categories, `status` may be unknown.
+
+    One that `check`s is for judging models: no model is trained on it.
+    """
 
     problem: str
     measures: str
@@ -185,6 +188,7 @@ class Example:
     also: tuple[str, ...] = ()
     status: str | None = None
     kind: str | None = None
+    check: bool = False
 
 
 Result = Report | Segment | Failure
