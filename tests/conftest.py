@@ -1,9 +1,12 @@
 """What the tests share: the labels, a small trained model, the seed notices, the command line."""
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -102,3 +105,47 @@ def run() -> Run:
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rough but quick intervals, where they are not what is looked at."""
     monkeypatch.setattr("rectify_nlp.evaluation.RESAMPLES", 50)
+
+
+@pytest.fixture(scope="session")
+def released() -> Model:
+    """The model that comes with the package."""
+    return Model.load()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A service in a process of its own."""
+
+    address: str
+    pid: int
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Callable[..., Served]]:
+    """Starts `rectify-nlp serve ARGS...` on a free port; ends it after the module's tests."""
+    with ExitStack() as running:
+
+        def start(*args: object) -> Served:
+            command = [sys.executable, "-m", "rectify_nlp", "serve", "--port", "0"]
+            process = running.enter_context(
+                subprocess.Popen([*command, *map(str, args)], stderr=subprocess.PIPE, text=True)
+            )
+            running.callback(process.terminate)
+            assert process.stderr is not None
+            told = process.stderr.readline()
+            found = re.search(r"http://\S+(?=/ )", told)
+            assert found, told
+            return Served(address=found[0], pid=process.pid)
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def batch_folder(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `batch` makes of the published notices and of a file that cannot be read."""
+    folder = tmp_path_factory.mktemp("batch")
+    (folder / "empty.txt").write_bytes(b"")
+    done = run("batch", ROOT / "seeds", folder / "empty.txt", "-o", folder / "out", "--explain")
+    assert done.returncode == 1, done.stderr
+    return folder / "out"

@@ -35,6 +35,7 @@ def test_the_wheel_holds_data_and_code(wheel, root):
         "rectify_nlp/help.toml",
     } <= names
     assert "rectify_nlp/templates/scorecard.html" in names
+    assert {"rectify_nlp/static/page.js", "rectify_nlp/templates/page.html"} <= names
     top = {name.split("/")[0] for name in names}
     assert {name.partition("-")[0] for name in top} == {"rectify_nlp"}
 

@@ -15,6 +15,7 @@ import typer
 from rectify_nlp.cli_batch import batch
 from rectify_nlp.cli_label import app as label
 from rectify_nlp.cli_predict import predict, split
+from rectify_nlp.cli_serve import serve
 from rectify_nlp.cli_train import evaluate, inspect, train
 from rectify_nlp.console import exit_code, say
 from rectify_nlp.errors import RectifyError
@@ -22,7 +23,7 @@ from rectify_nlp.manual import LANGUAGES, App, take_language
 from rectify_nlp.version import __version__
 
 app = App(name="rectify-nlp")
-for _command in (predict, batch, split, train, evaluate, inspect):
+for _command in (predict, batch, split, train, evaluate, inspect, serve):
     app.command()(_command)
 app.add_typer(label, name="label")
 

@@ -23,13 +23,18 @@ from rectify_nlp.errors import (
     OutputError,
     ReadError,
     RectifyError,
+    ServeError,
 )
 
 
 def exit_code(error: RectifyError) -> int:
     """The exit status that goes with an error."""
-    missing = ((MissingExtra, 2), (MissingProgram, 2))
-    codes = (*missing, (ModelError, 4), (OutputError, 5), (ReadError, 3), (LabelsError, 3))
+    codes = (
+        ((MissingExtra, MissingProgram, ServeError), 2),
+        (ModelError, 4),
+        (OutputError, 5),
+        ((ReadError, LabelsError), 3),
+    )
     return next((code for kind, code in codes if isinstance(error, kind)), 1)
 
 

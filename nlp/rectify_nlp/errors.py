@@ -7,6 +7,7 @@
     |-- LabelsError            labels, taxonomy or grammar data are wrong at a place
     |-- ModelError             a model folder is missing, incomplete, altered or newer
     |-- OutputError            a result could not be written
+    |-- ServeError             the service cannot be started as asked
     |-- MissingExtra           an optional dependency is needed
     `-- MissingProgram         a program outside Python is needed
 
@@ -62,6 +63,10 @@ class ModelError(RectifyError):
 
 class OutputError(RectifyError):
     """An output could not be written."""
+
+
+class ServeError(RectifyError):
+    """The service cannot, or for safety will not, be started as asked."""
 
 
 class MissingExtra(RectifyError):

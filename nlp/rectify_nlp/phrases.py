@@ -45,6 +45,32 @@ _WARNINGS = (
         r"第 \1 页没有文字，是图片，需要先做文字识别",
     ),
 )
+# Why a source could not be read.
+_FAILURES = (
+    (r"this is a picture; save it .+", "这是图片，请先做文字识别，存为 txt、docx 或 PDF"),
+    (r"this is (.+); save it .+", r"这是 \1，不是文档，请存为 txt、docx 或 PDF"),
+    (r"is larger than (.+) MB.*", r"超过 \1 MB"),
+    (r"the file holds no text", "文件里没有文字"),
+    (r"the document holds no text|the PDF holds no text", "文档里没有文字"),
+    (
+        r"the document holds pictures but no text.*|the PDF is a scan.*",
+        "是扫描件，只有图片，没有文字，请先做文字识别（OCR）",
+    ),
+    (r"the web page holds no text.*", "网页里没有正文，请打开网页，把正文复制粘贴过来"),
+    (r"the web page nests its tags too deep.*", "网页结构过于复杂，请把正文复制粘贴过来"),
+    (r"this zip archive holds no Word document", "压缩包里没有 Word 文档，请先解压"),
+    (r"this Office file is .+|this old Office file .+", "不是 Word 文档，请存为 docx"),
+    (r"the (?:PDF|document) is locked.*", "文档有密码，请另存为没有密码的副本"),
+    (
+        r"the \.docx .+|is damaged.*|the PDF .+|its reader crashed.*",
+        "文件已损坏，或不是它看起来的格式",
+    ),
+    (r"\.\w+ is not read.*|LibreOffice cannot read this .*", "无法读取这种旧格式，请另存为 docx"),
+    (r"unpacks to .+", "压缩包解开后过大"),
+    (r"takes more than .+|was not read within .+", "太大或太复杂，没有在限度内读完"),
+    (r"has more than ([\d,]+) characters.*", r"超过 \1 个字，请用命令行 rectify-nlp batch 处理"),
+    (r"tables of issues are not read here.*", "已切分的问题表请用命令行 rectify-nlp predict 处理"),
+)
 # Places within a warning.
 _PLACES = (
     (r"line (\d+)", r"第\1行"),
@@ -63,6 +89,11 @@ def warning(text: str) -> str:
         for place, chinese in _PLACES:
             told = re.sub(place, chinese, told)
     return told
+
+
+def failure(text: str) -> str:
+    """Why a source could not be read, in Chinese; a reason that is not known stays as it is."""
+    return _translated(text, _FAILURES)
 
 
 def _translated(text: str, phrases: Iterable[tuple[str, str]]) -> str:

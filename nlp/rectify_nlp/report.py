@@ -33,7 +33,8 @@ from rectify_nlp.rows import Row, clean, failure_row, records, rows
 from rectify_nlp.types import Failure, Report, Result, Segment, Totals
 from rectify_nlp.version import __version__
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
+STYLE = "report.css"
 # The likeliest categories, as far as they are not as good as ruled out.
 _CATEGORIES_SHOWN, _WORTH_SHOWING = 3, 0.01
 
@@ -100,7 +101,7 @@ def page(found: Iterable[Result], model: Model) -> str:
     chapters: list[Chapter] = []
     for result in given:
         if isinstance(result, Report):
-            chapters.append(_of_report(result, f"n{len(chapters) + 1}", model))
+            chapters.append(chapter_of(result, f"n{len(chapters) + 1}", model))
     by_source: dict[str, list[Segment]] = {}
     for result in given:
         if isinstance(result, Segment):
@@ -108,51 +109,54 @@ def page(found: Iterable[Result], model: Model) -> str:
     for source, segments in by_source.items():
         chapters.append(_of_segments(source, segments, f"n{len(chapters) + 1}", model))
     items = [item for chapter in chapters for item in chapter.items]
-    template, style = _template()
-    text: str = template.render(
-        chapters=chapters,
-        failures=[failure_row(result) for result in given if isinstance(result, Failure)],
-        items=items,
-        in_doubt=[item for item in items if item.doubts],
-        statuses=_with_undecided(model, items),
-        tones=tones(model.taxonomy.status_names),
-        chart=_chart(items, model),
-        about=about_model(model),
-        caution=CAUTION,
-        task=TASK,
-        version=__version__,
-        style=style,
-        policy="default-src 'none'; style-src 'sha256-"
-        + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        + "'; base-uri 'none'; form-action 'none'",
+    style = (TEMPLATES / STYLE).read_text(encoding="utf-8")
+    text: str = (
+        environment()
+        .get_template("report.html")
+        .render(
+            chapters=chapters,
+            failures=[failure_row(result) for result in given if isinstance(result, Failure)],
+            items=items,
+            in_doubt=[item for item in items if item.doubts],
+            statuses=_with_undecided(model, items),
+            tones=tones(model.taxonomy.status_names),
+            chart=_chart(items, model),
+            about=about_model(model),
+            caution=CAUTION,
+            task=TASK,
+            version=__version__,
+            style=style,
+            policy="default-src 'none'; style-src 'sha256-"
+            + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+            + "'; base-uri 'none'; form-action 'none'",
+        )
     )
     return clean(text).encode("utf-8", "replace").decode()
 
 
 @lru_cache(maxsize=1)
-def _template() -> tuple[Any, str]:
-    """The page's template, everything in it escaped, and its style sheet."""
+def environment() -> Any:
+    """The templates, everything in them escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
-    return environment.get_template("report.html"), style
 
 
 # -- chapters ----------------------------------------------------------------------------
 
 
-def _of_report(report: Report, anchor: str, model: Model) -> Chapter:
+def chapter_of(report: Report, anchor: str, model: Model) -> Chapter:
+    """A report, which was predicted with `explain=True`, as one chapter of a page."""
     notice = report.notice
     items = [
-        _item(record, f"{anchor}-{number}", model)
+        item_of(record, f"{anchor}-{number}", model)
         for number, record in enumerate(rows(report, explain=True), 1)
     ]
     facts = {
@@ -181,7 +185,7 @@ def _of_segments(source: str, segments: Sequence[Segment], anchor: str, model: M
     shown = []
     for position, segment in enumerate(segments):
         (record,) = records(segment, explain=True)
-        items.append(_item(record, f"{anchor}-{position + 1}", model))
+        items.append(item_of(record, f"{anchor}-{position + 1}", model))
         cut = blocks(segment.notice.text, [segment.finding])
         shown += [replace(b, issue=None if b.issue is None else position) for b in cut]
     return Chapter(
@@ -196,13 +200,18 @@ def _of_segments(source: str, segments: Sequence[Segment], anchor: str, model: M
     )
 
 
-def _item(record: Row, anchor: str, model: Model) -> Item:
+def item_of(record: Row, anchor: str, model: Model) -> Item:
+    """A row as a page shows it; `anchor` ends in the number of the issue."""
     colours = tones(model.taxonomy.status_names)
     chances, statuses = record["p"]["category"], record["p"]["status"]
     likely = [name for name, p in chances.items() if p >= _WORTH_SHOWING][:_CATEGORIES_SHOWN]
     bars = {
         "category": [Bar(label=name, value=chances[name]) for name in likely],
-        "status": [Bar(label=n, value=statuses[n], tone=tone) for n, tone in colours.items()],
+        "status": [
+            Bar(label=n, value=statuses[n], tone=tone)
+            for n, tone in colours.items()
+            if n in statuses  # a row may have been made with another model
+        ],
     }
     number = str(record["number"] or "").strip()
     return Item(
