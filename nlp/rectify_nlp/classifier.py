@@ -23,12 +23,14 @@ class Settings:
 
     `inverse_regularisation` is scikit-learn's C for the sum of losses; `balance` is the
     exponent of inverse label frequency in the sample weights (0: none, 1: "balanced").
+    `tolerance` ends the fit; a comparison of many settings can do with a larger one.
     """
 
     blocks: tuple[Block, ...]
     inverse_regularisation: float
     balance: float = 1.0
     min_count: int = 2
+    tolerance: float = 1e-9
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,10 @@ class LinearClassifier:
             # The line search ends on rounding noise just above so tight a tolerance.
             warnings.simplefilter("ignore", ConvergenceWarning)
             fitted = LogisticRegression(
-                C=settings.inverse_regularisation, solver="newton-cg", tol=1e-9, max_iter=500
+                C=settings.inverse_regularisation,
+                solver="newton-cg",
+                tol=settings.tolerance,
+                max_iter=500,
             ).fit(matrix, y, weight[y])
         coef, intercept = fitted.coef_, fitted.intercept_
         if len(present) == 2:  # scikit-learn keeps one row for two labels

@@ -46,7 +46,7 @@ SETTINGS: Mapping[str, Settings] = {
             Block("problem", ("problem",), pairs=True),
             Block("measures", ("measures",), pairs=True),
         ),
-        inverse_regularisation=1.0,
+        inverse_regularisation=2.0,
         balance=0.5,
         min_count=5,
     ),
