@@ -64,7 +64,8 @@ def test_a_line_a_change(ablate, by_name):
     base, *changed = ablate.lines(by_name["status"], "C ")
     assert base.startswith("| status | as it is |")
     assert "[" not in base
-    assert [line.split("|")[2].strip() for line in changed] == ["C 0.333", "C 3"]
+    assert [cell.count("/") for cell in base.split("|")[3:7]] == [2, 0, 2, 0]
+    assert [line.split("|")[2].strip() for line in changed] == ["C 0.667", "C 6"]
     for line in changed:
         assert line.count("[") == 2
 
@@ -72,9 +73,9 @@ def test_a_line_a_change(ablate, by_name):
 def test_the_difference_is_paired(ablate):
     groups = tuple(f"notice {i % 13}" for i in range(120))
     right = np.tile([1.0, 0.0, 1.0, 1.0], 30)
-    base = ablate.Tested(right=right, groups=groups, macro_f1=0.0)
+    base = ablate.Tested(right=right, groups=groups, macro_f1=0.0, log_loss=0.0)
     assert ablate.difference(base, base) == (0.0, 0.0, 0.0)
-    better = ablate.Tested(right=np.ones(120), groups=groups, macro_f1=0.0)
+    better = ablate.Tested(right=np.ones(120), groups=groups, macro_f1=0.0, log_loss=0.0)
     gain, low, high = ablate.difference(better, base)
     assert gain == 25.0
     assert 0.0 < low < 25.0 < high
