@@ -181,7 +181,7 @@ TEXTS = st.text(st.sampled_from("整改一、(一)名称文号发布日期::2023
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.builds(bytes.__add__, st.sampled_from(HEADS), st.binary(max_size=200))
     | TEXTS.flatmap(st.sampled_from)

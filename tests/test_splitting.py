@@ -54,13 +54,13 @@ for piece in (
     "关于“", "关于的", "1.", "(一)", "整改情况:", "问题", " ", "不", "“", "该问题已", "反馈1个", "索 ", "引 ", "“。", "( ",
     "整改进度: ", "对不问题", "截至1月1日", "(dǎng)党", "一、", "\\n", "\\n1.", "\\n(1)关于“", "\\n整改情况:", "一是",
 ):
-    line = piece * (200_000 // len(piece))
+    line = piece * (100_000 // len(piece))
     split(notice_from_text("巡察整改通报\\n一、整改情况\\n1." + line + "引", "hard"))
 """
 
 
 def test_no_line_costs_much_more_than_its_length() -> None:
-    """Lines of 200,000 characters made to mislead: whatever grew with their square would be killed."""
+    """Lines of 100,000 characters made to mislead: whatever grew with their square would be killed."""
     subprocess.run([sys.executable, "-c", HARD], check=True)
 
 
