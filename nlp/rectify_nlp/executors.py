@@ -16,10 +16,11 @@ from urllib.parse import unquote
 from rectify_nlp.arrow import plain_rows, require_pyarrow, row_batch, row_schema
 from rectify_nlp.batch import Row, Table, fault, judged_notice, judged_rows, row_source, table_rows
 from rectify_nlp.decoding import decode
+from rectify_nlp.inputs import LONGEST_LINE
 from rectify_nlp.model import Model
 from rectify_nlp.rows import records
 from rectify_nlp.spark import Shipment, unpacked
-from rectify_nlp.taxonomy import LONGEST_FIELD
+from rectify_nlp.taxonomy import TOO_LONG
 from rectify_nlp.types import Failure, Report, Result
 
 if TYPE_CHECKING:
@@ -123,9 +124,8 @@ def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Block, list[str
 
 
 def _text(line: bytes) -> str:
-    text, _ = decode(line)
-    # As in a local run: what no memory might hold is no row.
-    return text if len(text) < LONGEST_FIELD else "\0"
+    # As in a local run, where the newline counts too.
+    return decode(line)[0] if len(line) < LONGEST_LINE else TOO_LONG
 
 
 def record_rows(work: Work, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Table, list[Row]]]:
