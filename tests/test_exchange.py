@@ -232,6 +232,7 @@ WRONG_FILES = {
     "no workbook": ("a.xlsx", b"PK\x03\x04", "no workbook"),
     "another workbook": ("a.xlsx", "other", "no column 问题"),
     "another CSV": ("a.csv", b"a,b\n1,2\n", "a.csv:1: no column 问题"),
+    "a column twice": ("a.csv", "问题,整改措施,类别,校验码,类别\na,b,,c,党建\n".encode(), "a.csv:1: has two columns 类别"),
     "an empty CSV": ("a.csv", b"", "no column 问题"),
     "no JSON": ("a.json", b"{", "bad JSON"),
     "no tasks": ("a.json", b'{"a": 1}', "no list of tasks"),

@@ -21,7 +21,7 @@ from rectify_nlp.model import Model
 from rectify_nlp.rows import records
 from rectify_nlp.spark import Shipment, unpacked
 from rectify_nlp.taxonomy import TOO_LONG
-from rectify_nlp.types import Failure, Report, Result
+from rectify_nlp.types import Failure, Limits, Report, Result
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,6 +41,7 @@ class Work:
     id_column: str | None
     text_column: str | None
     explain: bool
+    limits: Limits
     warnings: Any
 
     def table(self, uri: str) -> Table:
@@ -59,14 +60,15 @@ def judged(
     model, schema = unpacked(work.shipped), row_schema(work.columns)
     for table, rows in reader(work, batches):
         found: list[dict[str, Any]] = []
-        for result in _results(rows, table, model, explain=work.explain):
+        for result in _results(rows, table, model, work):
             if isinstance(result, Report) and result.warnings:
                 work.warnings.add({f"{result.notice.source}: {w}" for w in result.warnings})
             found += records(result, work.explain)
         yield row_batch(found, schema)
 
 
-def _results(rows: list[Row], table: Table, model: Model, *, explain: bool) -> Iterator[Result]:
+def _results(rows: list[Row], table: Table, model: Model, work: Work) -> Iterator[Result]:
+    explain = work.explain
     if table.text_column is None:
         try:
             yield from judged_rows(rows, table, model, explain=explain)
@@ -78,7 +80,7 @@ def _results(rows: list[Row], table: Table, model: Model, *, explain: bool) -> I
             if table.text_column is None:
                 yield from judged_rows([row], table, model, explain=explain)
             else:
-                yield judged_notice(row, table, model, explain=explain)
+                yield judged_notice(row, table, model, explain=explain, limits=work.limits)
         except Exception as error:
             yield fault(row_source(row, table), error)
 

@@ -168,7 +168,8 @@ def digest(examples: Iterable[Example]) -> str:
         )
         for e in examples
     )
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+    # JSON may have given lone surrogates.
+    return hashlib.sha256("\n".join(rows).encode(errors="surrogatepass")).hexdigest()
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -212,6 +213,9 @@ def csv_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any] 
     except csv.Error as error:
         yield 1, LabelsError(path, 1, f"bad CSV ({error})")
         return
+    if (twice := repeated(columns or ())) is not None:
+        yield 1, LabelsError(path, 1, f"has two columns {twice}; rename one")
+        return
     while columns is not None:
         line = reader.line_num
         try:
@@ -238,6 +242,16 @@ def csv_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any] 
                 for name, value in row.items()
             },
         )
+
+
+def repeated(columns: Iterable[str]) -> str | None:
+    """The first name that is there twice: one column would hide the other."""
+    seen: set[str] = set()
+    for column in columns:
+        if column in seen:
+            return column
+        seen.add(column)
+    return None
 
 
 def _label_files(sources: Iterable[Path]) -> Iterator[Path]:
