@@ -162,18 +162,10 @@ def segments(runs: int, obvious: str) -> None:
         given = [vw_line(line) for line in cut]
         timed["Vowpal Wabbit, cut text"] = lambda: [vw.predict(line) for line in given]
 
-    def seconds(run: Callable[[], object]) -> Callable[[], float]:
-        def once() -> float:
-            start = time.process_time()
-            run()
-            return time.process_time() - start
-
-        return once
-
     # What is loaded stays: a service would not have it searched for garbage either.
     gc.collect()
     gc.freeze()
-    taken = alternately(runs, {name: seconds(run) for name, run in timed.items()})
+    taken = alternately(runs, {name: partial(seconds, run) for name, run in timed.items()})
     rate = {name: len(examples) / statistics.median(found) for name, found in taken.items()}
     print(
         f"{len(examples)} segments of {characters:.0f} characters, one core, processor time,"

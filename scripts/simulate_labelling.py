@@ -23,6 +23,7 @@ import numpy as np
 from rectify_nlp import Example, Model, Taxonomy, load_examples
 from rectify_nlp.consensus import target
 from rectify_nlp.evaluation import Outcomes, accuracy
+from rectify_nlp.model import TASKS
 from rectify_nlp.picking import Candidate, candidates, queue
 from rectify_nlp.splitting import segment
 from rectify_nlp.training import REAL, tasks, train
@@ -34,7 +35,6 @@ BEGIN, END = "<!-- begin simulation -->\n", "<!-- end simulation -->\n"
 FIRST_SEED = 10
 START, STEP, TESTED = 300, 50, 1 / 3
 ARMS = ("picked", "random")
-TASKS = ("category", "status")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -330,7 +330,7 @@ def test_split_warns_on_stderr_only(run):
 def test_limits_can_be_set(run, linyi):
     for command in ("predict", "split"):
         done = run(command, "--max-size", "0.01", linyi)
-        one_line(done, 3, "is larger than 0.01 MB; predict --max-size allows")
+        one_line(done, 3, "is larger than 0.01 MB; --max-size allows")
 
 
 def test_inspect(run):

@@ -48,6 +48,9 @@ CASES = {
         [row("a", "执法", final=True, time="2026-01-03T00:00:00Z"), row("b", final=True)],
         ("执法", "已完成"), [],
     ),
+    "settled twice at once": (
+        [row("a", final=True), row("b", "执法", final=True)], ("执法", "已完成"), [],
+    ),
     "a shipped row and one's own": (
         [{**SEGMENT, "category": "执法"}, row("李")], None, ["category"]
     ),
@@ -91,10 +94,18 @@ def test_nobody_in_particular_says_it_once(tmp_path, taxonomy):
         labels(tmp_path, taxonomy, row(""), row(None))
 
 
-@pytest.mark.parametrize(("name", "value"), [("final", "ja"), ("check", 1), ("annotator", 1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("final", "ja"), ("check", 1), ("final", []), ("annotator", 1)]
+)
 def test_columns_of_a_wrong_kind(name, value, tmp_path, taxonomy):
     with pytest.raises(LabelsError, match=rf"own.jsonl:1: {name} is n"):
         labels(tmp_path, taxonomy, row("李") | {name: value})
+
+
+@pytest.mark.parametrize("time", ["2026-01-31T08:00:00+08:00", "2026-01-31", "soon"])
+def test_times_that_could_not_be_put_in_order(time, tmp_path, taxonomy):
+    with pytest.raises(LabelsError, match=r"own.jsonl:1: time '.*'.*UTC is wanted"):
+        labels(tmp_path, taxonomy, row("李", time=time))
 
 
 def test_flags_in_csv(tmp_path, taxonomy):

@@ -232,6 +232,7 @@ WRONG_FILES = {
     "no workbook": ("a.xlsx", b"PK\x03\x04", "no workbook"),
     "another workbook": ("a.xlsx", "other", "no column 问题"),
     "another CSV": ("a.csv", b"a,b\n1,2\n", "a.csv:1: no column 问题"),
+    "a column twice": ("a.csv", "问题,整改措施,类别,校验码,类别\na,b,,c,党建\n".encode(), "a.csv:1: has two columns 类别"),
     "an empty CSV": ("a.csv", b"", "no column 问题"),
     "no JSON": ("a.json", b"{", "bad JSON"),
     "no tasks": ("a.json", b'{"a": 1}', "no list of tasks"),
@@ -330,6 +331,23 @@ def test_doccano_gets_no_labels_that_nobody_gave(taxonomy):
     assert {"类别:党建", "次要:党建", "状态:已完成"} <= set(labels)
 
 
+@pytest.mark.parametrize("annotations", [[], [{"was_cancelled": True}]])
+def test_a_task_nobody_annotated_counts_as_not_labelled(annotations, tmp_path, taxonomy):
+    source = tmp_path / "a.json"
+    source.write_text(json.dumps([{"data": {"problem": "a"}, "annotations": annotations}]), "utf-8")
+    told = import_labels(source, tmp_path / "own.jsonl", taxonomy)
+    assert (told.added, told.empty, told.refused) == (0, 1, ())
+
+
+@pytest.mark.parametrize("output", ["tasks.xml", "."])
+def test_tasks_and_configuration_are_two_files(output, run, tmp_path, taxonomy):
+    (tmp_path / "a.csv").write_bytes(sheet(SEGMENTS, taxonomy, tmp_path / "a.csv"))
+    done = run("label", "export", "a.csv", "-f", "label-studio", "-o", output, cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"is no name for tasks" in done.stderr
+    assert not (tmp_path / "tasks.xml").exists()
+
+
 # -- label files -----------------------------------------------------------------------
 
 
@@ -407,6 +425,9 @@ def test_a_place_that_cannot_be_written(tmp_path, taxonomy):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         append(tmp_path / "file" / "own.jsonl", [answer()], taxonomy)
+    (tmp_path / "folder.jsonl").mkdir()
+    with pytest.raises(LabelsError, match=r"folder\.jsonl: cannot be read"):
+        append(tmp_path / "folder.jsonl", [answer()], taxonomy)
 
 
 def test_a_full_disk_costs_nothing(own, taxonomy, monkeypatch):

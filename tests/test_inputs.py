@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rectify_nlp import Failure
+from rectify_nlp import Failure, ReadError
 from rectify_nlp.batch import table_rows
-from rectify_nlp.inputs import Inputs, Survey, text_of
+from rectify_nlp.inputs import Inputs, Survey, listing, text_of
 from rectify_nlp.shards import Shard, Slice, shards
 from rectify_nlp.taxonomy import csv_rows
 
@@ -131,6 +131,12 @@ def test_a_line_no_memory_would_hold_costs_itself(
     assert isinstance(second, Failure)
     assert second.message == "a line too long to be a row"
     assert third == (3, {"problem": "c"})
+
+
+def test_a_list_from_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(ReadError, match="standard input is closed"):
+        listing("-")
 
 
 def test_a_list_may_not_name_standard_input_nor_hold_a_nul(run, tmp_path):

@@ -1,5 +1,6 @@
 """What is picked to label: unsure, of many kinds, nothing twice, and a fair draw to check."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 
@@ -132,6 +133,16 @@ def test_candidates_of_notices_and_of_tables(guangzhou, tmp_path):
     [row] = candidates(results([str(table)], model))
     assert (row.notice, row.number, row.unit) == ("某局", "3.", "某局")
     assert len(row.source_sha256) == 64
+
+
+def test_a_segment_with_half_a_character_is_a_candidate(tmp_path):
+    table = tmp_path / "a.jsonl"
+    given = {"problem": "\ud800党费收缴不规范", "source_sha256": "\ud800"}
+    table.write_text(json.dumps({"problem": given["problem"]}) + "\n" + json.dumps(given), "utf-8")
+    one, other = candidates(results([str(table)], Model.load()))
+    assert (one.problem, other.source_sha256) == ("?党费收缴不规范", "?")
+    assert len(one.source_sha256) == 64
+    assert len(seal(one)) == len(seal(other)) == 16
 
 
 @given(

@@ -21,6 +21,7 @@ from rectify_nlp.errors import MissingExtra, MissingProgram, ModelError, OutputE
 from rectify_nlp.inputs import Inputs
 from rectify_nlp.jobs import run as run_here
 from rectify_nlp.jobs import settings_for
+from rectify_nlp.types import Limits
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -193,6 +194,26 @@ def test_whole_notices_in_rows(
     ]
     manifest = json.loads((there / "manifest.json").read_text())
     assert manifest["warnings_told"] == sorted(said)
+
+
+def test_limits_and_long_lines_cost_the_same_rows(
+    spark: Any, released: Model, tmp_path: Path, linyi: Path
+) -> None:
+    # More characters than a field may have, fewer bytes than a line may.
+    texts = ["x" * 10_000_001, linyi.read_text(encoding="utf-8"), "短"]
+    rows = [{"id": str(at), "text": text} for at, text in enumerate(texts)]
+    (tmp_path / "t.jsonl").write_text(lines(rows), encoding="utf-8")
+    inputs = Inputs([str(tmp_path / "t.jsonl")], id_column="id", text_column="text")
+    limits = Limits(input_bytes=1000)
+    here, there = tmp_path / "here", tmp_path / "there"
+    settings = settings_for(inputs, form="parquet", limits=limits)
+    totals = run_here(inputs, settings, here, jobs=1)
+    assert cluster.run(spark, inputs, str(there), model=released, limits=limits) == totals
+    assert rows_in(there) == rows_in(here)
+    errors = {row["source"]: row["error"] for row in map(json.loads, rows_in(here)[1])}
+    assert all("is larger than 0.001 MB" in errors[source] for source in ("0", "1"))
+    manifest = json.loads((there / "manifest.json").read_text())
+    assert manifest["run"]["options"]["limits"]["input_bytes"] == 1000
 
 
 def test_what_cannot_be_done_leaves_nothing(

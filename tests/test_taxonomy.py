@@ -160,6 +160,22 @@ def test_csv_and_jsonl_give_the_same_examples(tmp_path, taxonomy):
     assert (second.status, second.notice, second.origin) == (None, "a", "own")
 
 
+def test_a_column_that_is_there_twice_is_refused(run, tmp_path, taxonomy):
+    twice = write(tmp_path, "a.csv", "problem,category,category\n甲,党建,执法\n")
+    with pytest.raises(LabelsError, match=r"a\.csv:1: has two columns category; rename one"):
+        load_examples([twice], taxonomy)
+    # Of segments to judge, too, as `batch` has it.
+    done = run("predict", twice)
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"] == "LabelsError: has two columns category; rename one"
+
+
+def test_half_a_character_has_a_digest(tmp_path, taxonomy):
+    halves = [line(problem=half).encode(errors="backslashreplace") for half in "\ud800\ud801"]
+    found = [load_examples([write(tmp_path, "a.jsonl", half)], taxonomy) for half in halves]
+    assert digest(found[0]) != digest(found[1])
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
 def test_byte_order_mark_and_crlf_are_tolerated(name, tmp_path, taxonomy):
     content = line() + "\n" if name == "a.jsonl" else as_csv([GOOD])

@@ -17,6 +17,7 @@ from rectify_nlp.batch import CHUNK, Row, Table, judged_rows
 from rectify_nlp.errors import MissingExtra, ReadError
 from rectify_nlp.model import Model
 from rectify_nlp.rows import COLUMNS, csv_columns, flattened, headers, plain, records, to_json
+from rectify_nlp.taxonomy import repeated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -237,12 +238,9 @@ def _schema_of(file: Any, name: str) -> Any:
 
 
 def once(columns: Sequence[str], name: str) -> None:
-    """ReadError where a column of the table `name` is there twice: one would hide the other."""
-    seen: set[str] = set()
-    for column in columns:
-        if column in seen:
-            raise ReadError(name, f"has two columns {column}; rename one")
-        seen.add(column)
+    """ReadError where a column of the table `name` is there twice."""
+    if (twice := repeated(columns)) is not None:
+        raise ReadError(name, f"has two columns {twice}; rename one")
 
 
 def _opened(name: str) -> Any:

@@ -15,14 +15,11 @@ from rectify_nlp.model import Model
 from rectify_nlp.reading import STDIN, read, read_bytes
 from rectify_nlp.reading import SUFFIXES as NOTICES
 from rectify_nlp.splitting import segment
-from rectify_nlp.taxonomy import SUFFIXES, csv_rows, json_row
+from rectify_nlp.taxonomy import SUFFIXES, csv_rows, json_rows
 from rectify_nlp.types import Failure, Issue, Limits, Notice, Report, Result, Segment
 
 # Rows judged together: more save no time, and cost memory.
 CHUNK = 256
-# What stands in place of a line that no memory would hold.
-TOO_LONG = "\0"
-_TOO_LONG = "a line too long to be a row"
 
 
 def results(
@@ -108,27 +105,11 @@ def table_rows(text: str, table: str, kind: str, shift: int = 0) -> Iterator[Row
 
     A line that holds none becomes a Failure of its own. `shift` is added to line numbers.
     """
-    if kind == ".csv":
-        rows = csv_rows(text, table)
-    else:
-        lines = enumerate(text.split("\n"), 1)
-        rows = ((line, _json_row(record, table, line)) for line, record in lines if record.strip())
-    for line, row in rows:
+    for line, row in (csv_rows if kind == ".csv" else json_rows)(text, table):
         if isinstance(row, LabelsError):
             yield Failure(source=f"{table}:{line + shift}", error="LabelsError", message=row.what)
-        elif kind == ".csv" and TOO_LONG in row.values():
-            yield Failure(source=f"{table}:{line + shift}", error="LabelsError", message=_TOO_LONG)
         else:
             yield line + shift, row
-
-
-def _json_row(record: str, table: str, line: int) -> dict[str, Any] | LabelsError:
-    if record == TOO_LONG:
-        return LabelsError(table, line, _TOO_LONG)
-    try:
-        return json_row(record, table, line)
-    except LabelsError as error:
-        return error
 
 
 def _rows(path: Path) -> Iterator[Row]:

@@ -74,19 +74,17 @@ def batch(
     _check_batch(sources or [], from_file, form, output, streamed=streamed, resume=resume)
     _check_engine(context, engine, master, streamed=streamed)
     listed = listing(from_file) if from_file else None
+    reading = limits_of(max_size, max_memory, max_seconds)
     inputs = Inputs(
         sources or [], listed=listed, text_column=text_column, id_column=id_column,
         without=None if streamed or is_uri(output) else Path(output),
     )  # fmt: skip
     if engine == Engine.SPARK:
-        options: dict[str, Any] = {"model": model, "explain": explain}
+        options: dict[str, Any] = {"model": model, "explain": explain, "limits": reading}
         with _Progress(quiet=quiet, interrupted="nothing was kept") as status:
             status.totals = run_on(inputs, output, master, progress=status.shown, **options)
         return
-    settings = settings_for(
-        inputs, model=model, form=form.value, explain=explain,
-        limits=limits_of(max_size, max_memory, max_seconds),
-    )  # fmt: skip
+    settings = settings_for(inputs, model=model, form=form.value, explain=explain, limits=reading)
     limits: dict[str, Any] = {"jobs": jobs or default_jobs(), "timeout": timeout}
     resumable = "" if streamed else "what is done stays, --resume goes on from there"
     with _Progress(quiet=quiet, interrupted=resumable) as status:

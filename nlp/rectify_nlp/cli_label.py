@@ -104,9 +104,11 @@ def export(
 
     if tool not in TOOLS:
         raise typer.BadParameter(f"{tool} is none of {', '.join(TOOLS)}", param_hint="--format")
+    beside = output.with_suffix(TOOLS[tool]) if output.name else output
+    if beside == output:
+        raise typer.BadParameter(f"{output} is no name for tasks", param_hint="--output")
     names = Taxonomy.load(taxonomy)
     tasks, configuration = exported(candidates_in(source, names), names, tool)
-    beside = output.with_suffix(TOOLS[tool])
     for path, text in ((output, tasks), (beside, configuration)):
         with Writer(path) as write:
             write(text)

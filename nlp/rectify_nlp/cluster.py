@@ -38,7 +38,7 @@ from rectify_nlp.jobs import Totals
 from rectify_nlp.model import Model
 from rectify_nlp.rows import csv_columns
 from rectify_nlp.spark import session, shipment, told
-from rectify_nlp.types import Failure
+from rectify_nlp.types import Failure, Limits
 from rectify_nlp.version import __version__
 
 if TYPE_CHECKING:
@@ -60,16 +60,23 @@ def run_on(
     *,
     model: Path | None = None,
     explain: bool = False,
+    limits: Limits | None = None,
     progress: bool = False,
 ) -> Totals:
     """`run` in a `session` at `master`."""
     loaded = Model.load(model)
     with session(master, progress=progress) as spark:
-        return run(spark, inputs, out, model=loaded, explain=explain)
+        return run(spark, inputs, out, model=loaded, explain=explain, limits=limits)
 
 
 def run(
-    spark: SparkSession, inputs: Inputs, out: str, *, model: Model, explain: bool = False
+    spark: SparkSession,
+    inputs: Inputs,
+    out: str,
+    *,
+    model: Model,
+    explain: bool = False,
+    limits: Limits | None = None,
 ) -> Totals:
     """Judge the tables among `inputs` into the folder `out`, as Parquet.
 
@@ -80,13 +87,14 @@ def run(
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
+    limits = limits or Limits()
     try:
         _configure(spark, inputs)
         tables = _tables(inputs, spark)
         output = _Output(out, spark)
-        described = _described(tables, inputs, model, spark, explain=explain)
+        described = _described(tables, inputs, model, spark, explain=explain, limits=limits)
         with output.claimed(described):
-            totals, warnings = _judge(tables, inputs, model, output, explain=explain)
+            totals, warnings = _judge(tables, inputs, model, output, explain=explain, limits=limits)
             if _tables(inputs, spark) != tables:
                 raise OutputError(f"{out}: inputs changed while they were read; run again")
             parts = output.parts()
@@ -120,7 +128,13 @@ def _configure(spark: SparkSession, inputs: Inputs) -> None:
 
 
 def _described(
-    tables: Sequence[_Source], inputs: Inputs, model: Model, spark: SparkSession, *, explain: bool
+    tables: Sequence[_Source],
+    inputs: Inputs,
+    model: Model,
+    spark: SparkSession,
+    *,
+    explain: bool,
+    limits: Limits,
 ) -> dict[str, Any]:
     """All that decides the rows. Inputs are known by size and time: they may be terabytes."""
     return {
@@ -130,6 +144,7 @@ def _described(
         "options": {
             "form": "parquet",
             "explain": explain,
+            "limits": asdict(limits),
             "id_column": inputs.id_column,
             "text_column": inputs.text_column,
         },
@@ -214,7 +229,13 @@ class _Frame:
 
 
 def _judge(
-    tables: Sequence[_Source], inputs: Inputs, model: Model, output: _Output, *, explain: bool
+    tables: Sequence[_Source],
+    inputs: Inputs,
+    model: Model,
+    output: _Output,
+    *,
+    explain: bool,
+    limits: Limits,
 ) -> tuple[Totals, list[str]]:
     """Write the parts; gives what the output does not tell, and the warnings."""
     from pyspark.sql import DataFrame
@@ -235,6 +256,7 @@ def _judge(
         id_column=inputs.id_column,
         text_column=inputs.text_column,
         explain=explain,
+        limits=limits,
         warnings=warnings,
     )
     schema = from_arrow_schema(row_schema(work.columns))

@@ -101,7 +101,8 @@ def settle(opinions: Sequence[Opinion]) -> Labels:
     conflicts: list[Conflict] = []
     for group in by_segment(opinions).values():
         final = [opinion for opinion in group if opinion.final]
-        decided = [max(final, key=lambda o: o.time)] if final else latest(group)
+        # Of equal times the later row, as in `latest`.
+        decided = sorted(final, key=lambda o: o.time)[-1:] or latest(group)
         check = any(opinion.example.check for opinion in group)
         found = {task: _agreed(decided, task, conflicts) for task in ("category", "status")}
         if found["category"]:

@@ -16,11 +16,12 @@ from urllib.parse import unquote
 from rectify_nlp.arrow import plain_rows, require_pyarrow, row_batch, row_schema
 from rectify_nlp.batch import Row, Table, fault, judged_notice, judged_rows, row_source, table_rows
 from rectify_nlp.decoding import decode
+from rectify_nlp.inputs import LONGEST_LINE
 from rectify_nlp.model import Model
 from rectify_nlp.rows import records
 from rectify_nlp.spark import Shipment, unpacked
-from rectify_nlp.taxonomy import LONGEST_FIELD
-from rectify_nlp.types import Failure, Report, Result
+from rectify_nlp.taxonomy import TOO_LONG
+from rectify_nlp.types import Failure, Limits, Report, Result
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,6 +41,7 @@ class Work:
     id_column: str | None
     text_column: str | None
     explain: bool
+    limits: Limits
     warnings: Any
 
     def table(self, uri: str) -> Table:
@@ -58,14 +60,15 @@ def judged(
     model, schema = unpacked(work.shipped), row_schema(work.columns)
     for table, rows in reader(work, batches):
         found: list[dict[str, Any]] = []
-        for result in _results(rows, table, model, explain=work.explain):
+        for result in _results(rows, table, model, work):
             if isinstance(result, Report) and result.warnings:
                 work.warnings.add({f"{result.notice.source}: {w}" for w in result.warnings})
             found += records(result, work.explain)
         yield row_batch(found, schema)
 
 
-def _results(rows: list[Row], table: Table, model: Model, *, explain: bool) -> Iterator[Result]:
+def _results(rows: list[Row], table: Table, model: Model, work: Work) -> Iterator[Result]:
+    explain = work.explain
     if table.text_column is None:
         try:
             yield from judged_rows(rows, table, model, explain=explain)
@@ -77,7 +80,7 @@ def _results(rows: list[Row], table: Table, model: Model, *, explain: bool) -> I
             if table.text_column is None:
                 yield from judged_rows([row], table, model, explain=explain)
             else:
-                yield judged_notice(row, table, model, explain=explain)
+                yield judged_notice(row, table, model, explain=explain, limits=work.limits)
         except Exception as error:
             yield fault(row_source(row, table), error)
 
@@ -123,9 +126,8 @@ def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Block, list[str
 
 
 def _text(line: bytes) -> str:
-    text, _ = decode(line)
-    # As in a local run: what no memory might hold is no row.
-    return text if len(text) < LONGEST_FIELD else "\0"
+    # As in a local run, where the newline counts too.
+    return decode(line)[0] if len(line) < LONGEST_LINE else TOO_LONG
 
 
 def record_rows(work: Work, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Table, list[Row]]]:

@@ -90,8 +90,10 @@ class Folded:
 
     @classmethod
     def of(cls, text: str) -> Folded:
-        """Fold `text`, simplify it where it is traditional, take out pinyin where it has some
-        and line ends where it was wrapped."""
+        """Fold `text`, and simplify it where it is traditional.
+
+        Pinyin is taken out where it has some, and line ends where it was wrapped.
+        """
         folded = simplify(fold(text))
         out = [(end, end + 1) for end in _wraps(folded)]
         if len(_TONE.findall(folded)) >= _PINYIN_FROM:

@@ -28,7 +28,7 @@ from rectify_nlp.decoding import encoding_of
 from rectify_nlp.errors import ReadError
 from rectify_nlp.reading import STDIN
 from rectify_nlp.reading import SUFFIXES as NOTICES
-from rectify_nlp.taxonomy import LONGEST_FIELD
+from rectify_nlp.taxonomy import LONGEST_FIELD, TOO_LONG
 from rectify_nlp.types import Failure
 
 PARQUET = ".parquet"
@@ -199,6 +199,8 @@ class Inputs:
 
 def listing(source: str) -> IO[str]:
     """A list of sources that can be rewound: a file; standard input ("-") or a pipe laid by."""
+    if source == STDIN and sys.stdin is None:
+        raise ReadError(source, "standard input is closed")
     try:
         given: IO[bytes] = sys.stdin.buffer if source == STDIN else io.FileIO(source)
         if source == STDIN or not given.seekable():
@@ -337,7 +339,7 @@ def _recoded(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines with their newline. In place of one that no memory would hold stands a NUL."""
+    """Lines with their newline; `TOO_LONG` in place of one of more than `LONGEST_LINE` bytes."""
     begun: list[bytes] = []
     length = 0
     for block in blocks:
@@ -345,7 +347,7 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
             whole = line.endswith((b"\n", b"\r"))
             length += len(line)
             if length > LONGEST_LINE:
-                begun = [b"\0\n"]
+                begun = [TOO_LONG.encode() + b"\n"]
             elif begun or not whole:
                 begun.append(line)
             if whole:

@@ -23,7 +23,7 @@ from rectify_nlp.labelling import Answer, append, seal, timestamp
 from rectify_nlp.labelsheet import HEADERS, from_fields, sheet_rows
 from rectify_nlp.picking import Candidate
 from rectify_nlp.sheets import as_text
-from rectify_nlp.taxonomy import Taxonomy, json_row, load_labels, read_text
+from rectify_nlp.taxonomy import Taxonomy, load_labels, read_rows, read_text
 
 SUFFIXES = (".xlsx", ".csv", ".json", ".jsonl")
 _BETWEEN = re.compile(r"[、,，;；|\n]")
@@ -213,7 +213,10 @@ def _parts(text: str) -> list[str]:
 
 
 def _from_label_studio(source: Path) -> Iterator[Entry]:
-    """One entry an annotation, numbered by task from 1; a task without any gives an empty one."""
+    """One entry an annotation, numbered by task from 1; a task without any gives an empty one.
+
+    An annotation that was cancelled is none.
+    """
     try:
         tasks = json.loads(read_text(source))
     except (ValueError, RecursionError) as error:
@@ -225,9 +228,7 @@ def _from_label_studio(source: Path) -> Iterator[Entry]:
         columns = task.get("data") if full else task
         if not isinstance(columns, dict):
             raise LabelsError(source, number, "a task without data", "export as JSON or JSON-MIN")
-        for said in task["annotations"] if full else [task]:
-            if not isinstance(said, dict) or said.get("was_cancelled"):
-                continue
+        for said in _annotations(task) if full else [task]:
             given = _results(said) if full else {n: _chosen(said.get(n)) for n in _GIVEN}
             who = said.get("completed_by") if full else said.get("annotator")
             when = said.get("updated_at") or said.get("created_at")
@@ -235,6 +236,11 @@ def _from_label_studio(source: Path) -> Iterator[Entry]:
                 number, columns, {**given, "remark": "\n".join(given.get("remark", ()))}, {},
                 annotator=_annotator(who), time=_time(when, source, number),
             )  # fmt: skip
+
+
+def _annotations(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    said = [one for one in task["annotations"] if isinstance(one, dict)]
+    return [one for one in said if not one.get("was_cancelled")] or [{}]
 
 
 def _results(annotation: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -274,10 +280,7 @@ def _time(when: Any, source: Path, number: int) -> str:
 def _from_doccano(source: Path) -> Iterator[Entry]:
     """One entry a line; doccano exports a file for each user or one that does not tell who."""
     meanings = {prefix: name for name, prefix in DOCCANO.items()}
-    for line, record in enumerate(read_text(source).split("\n"), 1):
-        if not record.strip():
-            continue
-        row = json_row(record, source, line)
+    for line, row in read_rows(source):
         labels = row.get("label", row.get("labels"))
         if not isinstance(labels, list):
             raise LabelsError(source, line, "no list label", "export as JSON lines from doccano")

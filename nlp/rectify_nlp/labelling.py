@@ -19,10 +19,8 @@ from typing import Any
 from rectify_nlp.consensus import segment_key, visible
 from rectify_nlp.errors import LabelsError, OutputError
 from rectify_nlp.picking import Candidate
-from rectify_nlp.rows import to_json_line
+from rectify_nlp.rows import Row, to_json_line
 from rectify_nlp.taxonomy import Taxonomy, load_labels, read_rows
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +103,7 @@ def append(
     if path.suffix.lower() != ".jsonl":
         raise LabelsError(path, 0, "labels are added to JSON lines", "name a .jsonl file")
     with _locked(path):
-        old = path.read_bytes() if path.exists() else b""
+        old = _content(path)
         rows = [row for _, row in read_rows(path)] if old.strip() else []
         if rows:
             load_labels([path], taxonomy)
@@ -132,10 +130,20 @@ def undo(path: Path, annotator: str, taxonomy: Taxonomy) -> Row | None:
         if not own:
             return None
         line, row = own[-1]
-        lines = path.read_bytes().split(b"\n")
+        lines = _content(path).split(b"\n")
         del lines[line - 1]
         _put(path, b"\n".join(lines), taxonomy)
         return row
+
+
+def _content(path: Path) -> bytes:
+    """The label file's bytes, none where there is no such file yet."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise LabelsError(path, 0, f"cannot be read ({error.strerror})") from error
 
 
 def _who(row: Row) -> tuple[str, str]:

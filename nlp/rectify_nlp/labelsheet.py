@@ -21,7 +21,7 @@ from rectify_nlp.labelling import seal
 from rectify_nlp.picking import Candidate
 from rectify_nlp.rows import csv_cell
 from rectify_nlp.sheets import FORMULA, Book, Column, as_text
-from rectify_nlp.taxonomy import Taxonomy
+from rectify_nlp.taxonomy import Taxonomy, repeated
 from rectify_nlp.types import Limits
 
 SHEET, OPTIONS, HELP = "标注", "选项", "说明"
@@ -215,6 +215,8 @@ def sheet_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise LabelsError(
             path, number, f"no column {', '.join(missing)}", "give a sheet that `label pick` wrote"
         )
+    if (twice := repeated(title for title in header if title in HEADERS.values())) is not None:
+        raise LabelsError(path, number, f"has two columns {twice}", "take one out")
     names = {header.index(title): name for name, title in HEADERS.items() if title in header}
     for number, cells in table:
         if any(cells):

@@ -39,9 +39,9 @@ class Candidate:
 
     `category` and `status` are the model's first labels with their probabilities, also
     where it abstains; None where no model was asked. `margin` is low where the model is
-    unsure. `stated` are the words in which the
-    notice itself gives a status, `told` what others have said of the segment. A segment
-    that `check`s is for judging models, never for training them.
+    unsure. `stated` are the words in which the notice itself gives a status, `told` what
+    others have said of the segment. A segment that `check`s is for judging models, never for
+    training them.
     """
 
     problem: str
@@ -80,13 +80,13 @@ def candidates(results: Iterable[Result]) -> Iterator[Candidate]:
         elif not isinstance(result, Failure):
             given = {k: v for k, v in result.given.items() if isinstance(v, str) and v}
             name = given.get("notice") or given.get("title") or result.notice.source
-            digest = given.get("source_sha256")
+            digest = as_text(given.get("source_sha256"))
             found = _candidate(result.notice, result.finding, name, given.get("publisher"), digest)
             yield replace(found, number=as_text(given.get("number")))
 
 
 def _candidate(
-    notice: Notice, finding: Finding, name: str, unit: str | None, digest: str | None = None
+    notice: Notice, finding: Finding, name: str, unit: str | None, digest: str = ""
 ) -> Candidate:
     issue, stated = finding.issue, finding.issue.stated
     return Candidate(
@@ -94,7 +94,7 @@ def _candidate(
         measures=as_text(issue.measures.text),
         path=tuple(as_text(heading.text) for heading in issue.path),
         notice=as_text(name),
-        source_sha256=digest or notice.sha256 or hashlib.sha256(notice.text.encode()).hexdigest(),
+        source_sha256=digest or notice.sha256 or _digest(notice.text),
         number=as_text(issue.number.text) if issue.number else "",
         unit=as_text(unit or name),
         stated=as_text(stated.text) if stated else "",
@@ -104,6 +104,11 @@ def _candidate(
         status_p=finding.status.probability,
         margin=_margin(finding.category) + _STATUS * _margin(finding.status),
     )
+
+
+def _digest(text: str) -> str:
+    """SHA-256 of a segment's text, which JSON may have given lone surrogates."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _margin(verdict: Verdict) -> float:
@@ -122,9 +127,10 @@ def pick(
 ) -> list[Candidate]:
     """At most `count` segments to label, `check` of them drawn at random, in mixed order.
 
-    `known` are the segments labelled already: neither they nor what is much like them is
-    taken. Those drawn at random come without the model's answers, which would sway whoever
-    labels them. The same pool, labels and `seed` give the same segments.
+    `known` are the segments labelled already, which are not taken again. Those drawn at
+    random are drawn from all others, and come without the model's answers, which would sway
+    whoever labels them; of the rest none is much like a known, a drawn or a taken one. The
+    same pool, labels and `seed` give the same segments.
     """
     known = list(known)
     free = unlabelled(pool, known)

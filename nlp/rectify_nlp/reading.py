@@ -61,7 +61,7 @@ def read_bytes(data: bytes, source: str, *, limits: Limits | None = None) -> Not
     if len(data) > limits.input_bytes:
         raise ReadError(
             source,
-            f"is larger than {limits.input_bytes / 1e6:g} MB; predict --max-size allows more",
+            f"is larger than {limits.input_bytes / 1e6:g} MB; --max-size allows more",
         )
     sha256 = hashlib.sha256(data).hexdigest()
     for magic, what in _UNREADABLE:

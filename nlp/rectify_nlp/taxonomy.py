@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,12 +26,17 @@ _LISTS = ("path", "also")
 _FLAGS = {"": False, "false": False, "true": True}
 # Who said it and when, and whether it settles a dispute or is kept out of training.
 _SAID = ("annotator", "time", "final", "check")
+# Texts by which answers are put in order, so there is one form of them.
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 # Provenance that may stand beside a label; kept in the file, not used in training.
 _PROVENANCE = ("number", "inspection", "source_sha256", "import_sha256", "remark")
 COLUMNS = (*_TEXTS, *_LISTS, *_SAID, *_PROVENANCE)
 _CSV_SEPARATOR = "|"
 # A field may hold a whole notice; one that is longer is a quotation mark left open.
 LONGEST_FIELD = 10_000_000
+# What a reader puts in place of a line that no memory would hold.
+TOO_LONG = "\0"
+_TOO_LONG = "a line too long to be a row"
 
 
 @dataclass(frozen=True)
@@ -162,34 +168,37 @@ def digest(examples: Iterable[Example]) -> str:
         )
         for e in examples
     )
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+    # JSON may have given lone surrogates.
+    return hashlib.sha256("\n".join(rows).encode(errors="surrogatepass")).hexdigest()
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Rows of a .jsonl or .csv file with their line numbers; LabelsError where one is broken."""
-    text = read_text(path)
-    if path.suffix.lower() == ".csv":
-        for line, row in csv_rows(text, path):
-            if isinstance(row, LabelsError):
-                raise row
+    rows = csv_rows if path.suffix.lower() == ".csv" else json_rows
+    for line, row in rows(read_text(path), path):
+        if isinstance(row, LabelsError):
+            raise row
+        yield line, row
+
+
+def json_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any] | LabelsError]]:
+    """Rows of JSON lines, an error in place of what is no JSON object; blank lines are none."""
+    wanted = "one JSON object a line is wanted"
+    for line, record in enumerate(text.split("\n"), 1):
+        if not record.strip():
+            continue
+        if record == TOO_LONG:
+            yield line, LabelsError(path, line, _TOO_LONG)
+            continue
+        try:
+            row = json.loads(record)
+        except (ValueError, RecursionError) as error:
+            yield line, LabelsError(path, line, f"bad JSON ({error})", wanted)
+            continue
+        if isinstance(row, dict):
             yield line, row
-    else:
-        for line, record in enumerate(text.split("\n"), 1):
-            if record.strip():
-                yield line, json_row(record, path, line)
-
-
-def json_row(record: str, path: Path | str, line: int) -> dict[str, Any]:
-    """One JSON object; LabelsError for anything else."""
-    try:
-        row = json.loads(record)
-    except (ValueError, RecursionError) as error:
-        raise LabelsError(
-            path, line, f"bad JSON ({error})", "one JSON object a line is wanted"
-        ) from error
-    if not isinstance(row, dict):
-        raise LabelsError(path, line, "not a JSON object", "one JSON object a line is wanted")
-    return row
+        else:
+            yield line, LabelsError(path, line, "not a JSON object", wanted)
 
 
 def csv_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any] | LabelsError]]:
@@ -203,6 +212,9 @@ def csv_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any] 
         columns = reader.fieldnames
     except csv.Error as error:
         yield 1, LabelsError(path, 1, f"bad CSV ({error})")
+        return
+    if (twice := repeated(columns or ())) is not None:
+        yield 1, LabelsError(path, 1, f"has two columns {twice}; rename one")
         return
     while columns is not None:
         line = reader.line_num
@@ -218,6 +230,9 @@ def csv_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any] 
             what = "not as many fields as the header has"
             yield reader.line_num, LabelsError(path, reader.line_num, what)
             continue
+        if TOO_LONG in row.values():
+            yield reader.line_num, LabelsError(path, reader.line_num, _TOO_LONG)
+            continue
         yield (
             reader.line_num,
             {
@@ -227,6 +242,16 @@ def csv_rows(text: str, path: Path | str) -> Iterator[tuple[int, dict[str, Any] 
                 for name, value in row.items()
             },
         )
+
+
+def repeated(columns: Iterable[str]) -> str | None:
+    """The first name that is there twice: one column would hide the other."""
+    seen: set[str] = set()
+    for column in columns:
+        if column in seen:
+            return column
+        seen.add(column)
+    return None
 
 
 def _label_files(sources: Iterable[Path]) -> Iterator[Path]:
@@ -253,12 +278,15 @@ def _opinion(row: dict[str, Any], path: Path, line: int, taxonomy: Taxonomy) -> 
     for name in ("annotator", "time"):
         if not isinstance(row.get(name), str | None):
             raise LabelsError(path, line, f"{name} is not a text")
+    time = row.get("time") or ""
+    if time and not _TIME.fullmatch(time):
+        raise LabelsError(path, line, f"time {time!r}", "UTC is wanted: 2026-01-31T08:00:00Z")
     return Opinion(
         example=example,
         path=path,
         line=line,
         annotator=row.get("annotator") or "",
-        time=row.get("time") or "",
+        time=time,
         final=_flag(row, "final", path, line),
     )
 
@@ -267,7 +295,7 @@ def _flag(row: dict[str, Any], name: str, path: Path, line: int) -> bool:
     value = row.get(name)
     if value is None or isinstance(value, bool):
         return bool(value)
-    if value not in _FLAGS:
+    if not isinstance(value, str) or value not in _FLAGS:
         raise LabelsError(path, line, f"{name} is neither true nor false", "or leave it empty")
     return _FLAGS[value]
 
