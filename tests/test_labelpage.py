@@ -157,7 +157,7 @@ def test_a_sheet_is_labelled_with_its_check_segments(released, linyi, own, tmp_p
     path = tmp_path / "to-label.xlsx"
     path.write_bytes(sheet(found, released.taxonomy, path))
     desk = opened([str(path)], released, own, "张三", print)
-    assert {seal(candidate) for candidate in found} == set(desk._pool)
+    assert desk.size == len(found)
     segment = next(c for c in found if c.check)
     desk.answer(answer(desk.find(seal(segment))))
     assert load_examples([own], released.taxonomy)[0].check
@@ -244,7 +244,7 @@ def test_what_goes_wrong_is_told_on_the_page(client, own):
     ):
         told = client.post(f"/label/{step}", data=data)
         assert told.status_code == status
-        assert word in re.search(r'role="alert">(.*?)</p>', told.text)[1]
+        assert word in re.search(r'role="alert"[^>]*>(.*?)</p>', told.text)[1]
         assert shown(told.text) == shown(skipped.text)
     assert not own.exists()
     own.write_text("broken", "utf-8")
@@ -268,9 +268,23 @@ def test_nothing_is_labelled_unless_asked(released):
         assert 'href="/label"' not in client.get("/").text
 
 
+def test_a_notice_that_holds_a_script_is_shown_as_text(released, own, tmp_path):
+    problem = "<script>alert(1)</script>{{ 7*7 }}党费收缴不规范"
+    row = {"problem": problem, "measures": "</p><img src=x onerror=alert(1)>", "notice": '">x'}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row), "utf-8")
+    options = Options(label=(str(tmp_path / "rows.jsonl"),), labels=own, annotator="<b>")
+    with TestClient(application(released, options), base_url="http://localhost") as client:
+        page = client.get("/label").text
+        data = {"segment": shown(page), "category": "党建", "remark": "<i>"}
+        page += client.post("/label/answer", data=data).text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7*7 }}党费" in page
+    assert re.findall(r"<(?:script>|img|b>|i>)", page) == []
+    assert json.loads(own.read_text(encoding="utf-8"))["problem"] == problem
+
+
 def test_the_suggestion_waits_for_the_answer(client):
     page = client.get("/label").text
-    assert re.search(r'<details id="hint">\s*<summary[^>]*>模型的判断', page)
+    assert re.search(r'<details id="hint">\s*<summary[^>]*>现在就看', page)
     assert "请先自己判断" in page
     answered = client.post(
         "/label/answer", data={"segment": shown(page), "category": "党建", "status": "已完成"}

@@ -94,9 +94,10 @@ class Desk:
         """Save an answer; one that repeats the annotator's last word changes nothing."""
         with self._lock:
             earlier = latest(self._said().get(answer.candidate.key, ()))
-            own = [o.example.category for o in earlier if o.annotator == answer.annotator]
+            own = (o.example.category for o in earlier if o.annotator == answer.annotator)
+            before = next(own, "")
             if append(self.labels, [answer], self.taxonomy):
-                self._given.append(Given(answer=answer, before="".join(own)))
+                self._given.append(Given(answer=answer, before=before))
 
     def skip(self, candidate: Candidate) -> None:
         """Lay a segment aside: it comes again after all others."""

@@ -9,7 +9,7 @@ let sent = false;
 
 for (const other of document.forms) other.addEventListener("submit", submitted);
 addEventListener("pageshow", () => (sent = false)); // also when the page comes back from history
-document.getElementById("segment-h").focus({ preventScroll: true });
+(document.getElementById("problem") || document.getElementById("segment-h")).focus({ preventScroll: true });
 if (form) begin();
 else document.addEventListener("keydown", pressed);
 
