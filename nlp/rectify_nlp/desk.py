@@ -1,8 +1,8 @@
 """An annotator's desk: the segments of some notices one at a time, each answer saved at once.
 
-The label file is the only memory of what was said: it is read anew for every view, so that
-other windows, annotators and imports count as soon as they have written. Only which
-segments were skipped, and which answers can be taken back, is known here alone.
+The label file is the only memory of what was said: it is read again whenever it has
+changed, so that other windows, annotators and imports count as soon as they have written.
+Only which segments were skipped, and which answers can be taken back, is known here alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 from rectify_nlp.batch import Tally, results
-from rectify_nlp.consensus import Opinion, latest, segment_key
+from rectify_nlp.consensus import Opinion, by_segment, latest
 from rectify_nlp.errors import LabelsError
 from rectify_nlp.intake import candidates_in
 from rectify_nlp.labelling import Answer, append, seal, undo
@@ -59,8 +59,11 @@ class Desk:
     ) -> None:
         append(labels, (), taxonomy)  # refuses at once what could not be added to later
         self.labels, self.annotator, self.taxonomy = labels, annotator, taxonomy
+        self._stamp: tuple[int, ...] = ()
+        self._opinions: dict[str, list[Opinion]] = {}
         everything = unlabelled(pool)
         self._pool = {seal(candidate): candidate for candidate in everything}
+        self._keys = [candidate.key for candidate in everything]
         said = self._said()
         self._upcoming = queue(
             [candidate for candidate in everything if candidate.key not in said],
@@ -82,7 +85,7 @@ class Desk:
     def view(self) -> View:
         with self._lock:
             said = self._said()
-            done = sum(candidate.key in said for candidate in self._pool.values())
+            done = sum(key in said for key in self._keys)
             return View(
                 segment=self._next(said),
                 done=done,
@@ -123,12 +126,15 @@ class Desk:
 
     def _said(self) -> dict[str, list[Opinion]]:
         """Everything said so far, by segment."""
-        said: dict[str, list[Opinion]] = {}
-        if self.labels.exists():
-            for opinion in load_labels([self.labels], self.taxonomy).opinions:
-                example = opinion.example
-                said.setdefault(segment_key(example.problem, example.measures), []).append(opinion)
-        return said
+        try:
+            there = self.labels.stat()
+        except FileNotFoundError:
+            return {}
+        stamp = (there.st_ino, there.st_size, there.st_mtime_ns)
+        if stamp != self._stamp:
+            self._opinions = by_segment(load_labels([self.labels], self.taxonomy).opinions)
+            self._stamp = stamp
+        return self._opinions
 
     def _next(self, said: dict[str, list[Opinion]]) -> Candidate | None:
         """What was drawn and not labelled, else the next of the queue, else what was skipped."""
