@@ -346,6 +346,7 @@ def test_segments_are_labelled_by_keys(open_page, own_labels, taxonomy):
     assert segment_of(page) == third
     assert labelled(own_labels) == expected
     assert page.input_value("#remark") == "7 拿不准"
+    assert page.locator("[type=radio]:checked").count() == 0
     press(page, "n")
     assert segment_of(page) not in (first, second, third)
     assert page.input_value("#remark") == ""

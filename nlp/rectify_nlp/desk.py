@@ -22,7 +22,7 @@ from rectify_nlp.picking import Candidate, candidates, queue, unlabelled
 from rectify_nlp.taxonomy import Taxonomy, load_labels
 from rectify_nlp.types import Limits
 
-SHEET = ".xlsx"
+_SHEET = ".xlsx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +174,7 @@ def _segments(
     sources: Iterable[str], model: Model, tally: Tally, limits: Limits | None
 ) -> Iterator[Candidate]:
     for source in sources:
-        if source.lower().endswith(SHEET):
+        if source.lower().endswith(_SHEET):
             yield from candidates_in(Path(source), model.taxonomy)
         else:
             yield from candidates(tally.count(results([source], model, limits=limits)))

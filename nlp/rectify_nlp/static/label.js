@@ -5,21 +5,23 @@ const form = document.getElementById("answer");
 const keys = document.getElementById("keys");
 const DRAFT = "rectify-nlp-draft";
 const KEYS = "rectify-nlp-keys";
+const off = () => localStorage.getItem(KEYS) === "off";
 let sent = false;
 
 for (const other of document.forms) other.addEventListener("submit", submitted);
 addEventListener("pageshow", () => (sent = false)); // also when the page comes back from history
 (document.getElementById("problem") || document.getElementById("segment-h")).focus({ preventScroll: true });
+document.addEventListener("keydown", pressed);
 if (form) begin();
-else document.addEventListener("keydown", pressed);
 
 function begin() {
   restore();
-  form.addEventListener("input", keep);
+  form.addEventListener("input", () => keep("category", "also", "status", "remark"));
+  // Taken back, an answer is asked for anew; what is tedious to give again is kept.
+  form.addEventListener("submit", () => keep("also", "remark"));
   keys.closest("[hidden]").hidden = false;
-  keys.checked = localStorage.getItem(KEYS) !== "off";
+  keys.checked = !off();
   keys.addEventListener("change", () => localStorage.setItem(KEYS, keys.checked ? "on" : "off"));
-  document.addEventListener("keydown", pressed);
 }
 
 function submitted(event) {
@@ -29,6 +31,7 @@ function submitted(event) {
 
 // -- keys -----------------------------------------------------------------------------------
 
+const chosen = (name) => form.querySelector(`[name=${name}]:checked`);
 // By place on the keyboard, so that Shift and input methods change nothing.
 const named = (event) => event.code.replace(/^(Key|Digit|Numpad)(?=.$)/, "").toLowerCase();
 
@@ -38,7 +41,7 @@ function pressed(event) {
     if (event.key === "Escape") event.target.blur();
     return;
   }
-  if (keys && !keys.checked) return;
+  if (off()) return;
   const attribute = event.shiftKey ? "data-shift" : "data-key";
   const target = document.querySelector(`[${attribute}="${CSS.escape(named(event))}"]`);
   if (!target) return;
@@ -46,15 +49,13 @@ function pressed(event) {
   if (target.type === "text") target.focus();
   else target.click();
   if (target.type === "checkbox") document.getElementById("also").open = true;
-  if (target.type === "radio" && form.category.value && chosen("status")) form.requestSubmit();
+  if (target.type === "radio" && chosen("category") && chosen("status")) form.requestSubmit();
 }
-
-const chosen = (name) => form.querySelector(`[name=${name}]:checked`);
 
 // -- drafts ---------------------------------------------------------------------------------
 
-function keep() {
-  const given = [...new FormData(form)].filter(([name]) => name !== "segment");
+function keep(...names) {
+  const given = [...new FormData(form)].filter(([name]) => names.includes(name));
   sessionStorage.setItem(DRAFT, JSON.stringify({ segment: form.dataset.segment, given }));
 }
 
