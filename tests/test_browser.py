@@ -8,7 +8,7 @@ import shutil
 import pytest
 from openpyxl import load_workbook
 
-from rectify_nlp import read, rows
+from rectify_nlp import load_examples, read, rows
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 MISSING = "no chromium; apt-get install chromium fonts-noto-cjk"
@@ -49,8 +49,14 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def service(browser, serve, batch_folder):
-    return serve("--results", batch_folder)
+def own_labels(tmp_path_factory):
+    return tmp_path_factory.mktemp("labels") / "own.jsonl"
+
+
+@pytest.fixture(scope="module")
+def service(browser, serve, batch_folder, own_labels, linyi):
+    labelling = ("--label", linyi, "--labels", own_labels, "--annotator", "张三")
+    return serve("--results", batch_folder, *labelling)
 
 
 @pytest.fixture
@@ -296,6 +302,105 @@ def test_the_dashboard_filters_a_batch(open_page):
     assert set(cases.locator(".labels .chip:last-child").all_inner_texts()) == {"未完成"}
     cases.first.locator("summary").click()
     assert cases.first.locator(".bars").count() == 2
+
+
+def labelled(own_labels):
+    """What the label file holds: category, second ones, status and remark of each row."""
+    rows = map(json.loads, own_labels.read_text(encoding="utf-8").splitlines())
+    return [(r["category"], r["also"], r["status"], r.get("remark", "")) for r in rows]
+
+
+def segment_of(page):
+    return page.get_attribute("#answer", "data-segment")
+
+
+def press(page, *keys):
+    """Press keys of which the last one sends something, and wait for the page that follows."""
+    with page.expect_navigation():
+        for key in keys:
+            page.keyboard.press(key)
+
+
+def test_segments_are_labelled_by_keys(open_page, own_labels, taxonomy):
+    page = open_page("/label")
+    first = segment_of(page)
+    press(page, "7", "e")
+    second = segment_of(page)
+    assert second != first
+    press(page, "w", "a")  # in any order
+    expected = [("财经纪律", [], "已完成", ""), ("民生服务", [], "长期坚持", "")]
+    assert labelled(own_labels) == expected
+    # Half an answer outlives a reload, and what was saved is not asked again.
+    third = segment_of(page)
+    page.keyboard.press("Shift+3")
+    page.keyboard.press("b")
+    page.keyboard.type("7 拿不准")
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    page.reload()
+    assert segment_of(page) == third
+    press(page, "q")
+    assert labelled(own_labels) == [*expected, ("政治建设", ["党建"], "未完成", "7 拿不准")]
+    # Taken back, it is asked again; its remark is kept.
+    press(page, "u")
+    assert segment_of(page) == third
+    assert labelled(own_labels) == expected
+    assert page.input_value("#remark") == "7 拿不准"
+    assert page.locator("[type=radio]:checked").count() == 0
+    press(page, "n")
+    assert segment_of(page) not in (first, second, third)
+    assert page.input_value("#remark") == ""
+    press(page, "g", "r")
+    assert labelled(own_labels)[-1] == ("整改落实", [], None, "")
+    # By pointer.
+    page.click("text=意识形态 >> nth=0")
+    page.click("#answer >> text=未完成")
+    with page.expect_navigation():
+        page.click("text=保存，看下一个")
+    assert labelled(own_labels)[-1] == ("意识形态", [], "未完成", "")
+    found = load_examples([own_labels], taxonomy)
+    assert [e.category for e in found] == ["财经纪律", "民生服务", "整改落实", "意识形态"]
+
+
+def test_keys_can_be_turned_off(open_page):
+    page = open_page("/label")
+    page.uncheck("#keys")
+    page.reload()
+    for key in ("7", "m"):
+        page.keyboard.press(key)
+    assert page.locator("#answer :checked").count() == 0
+    assert page.locator("#hint p").is_hidden()
+    page.check("#keys")
+    for key in ("7", "m", "Control+e"):
+        page.keyboard.press(key)
+    assert page.locator("#answer :checked").count() == 1
+    assert page.locator("#hint p").is_visible()
+
+
+def test_two_windows_lose_no_answer(open_page, own_labels):
+    pages = [open_page("/label"), open_page("/label")]
+    assert segment_of(pages[0]) == segment_of(pages[1])
+    before = labelled(own_labels) if own_labels.exists() else []
+    press(pages[0], "7", "e")
+    press(pages[1], "8", "e")
+    assert "您此前标为“财经纪律”" in pages[1].inner_text(".last")
+    given = [("财经纪律", [], "已完成", ""), ("工程采购", [], "已完成", "")]
+    assert labelled(own_labels) == [*before, *given]
+    press(pages[1], "u")
+    assert labelled(own_labels) == [*before, given[0]]
+
+
+@pytest.mark.parametrize(("size", "scheme"), [*zip(SIZES, ("light", "dark"), strict=True)])
+def test_labelling_is_accessible_and_fits(open_page, size, scheme):
+    page = open_page("/label", size, scheme)
+    for key in ("7", "Shift+3", "m"):
+        page.keyboard.press(key)
+    assert faults_of(page) == []
+    assert fits(page)
+    press(page, "q")
+    assert page.locator(".last").is_visible()
+    assert faults_of(page) == []
+    assert fits(page)
 
 
 def test_the_documentation_needs_nothing_from_elsewhere(open_page):

@@ -22,9 +22,9 @@ ORDER = (
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
     "charts", "scorecard",
-    "similarity", "picking", "labelling", "labelsheet", "exchange", "intake", "agreement",
+    "similarity", "picking", "labelling", "labelsheet", "exchange", "intake", "agreement", "desk",
     "spark", "executors", "cluster",
-    "guard", "connection", "service", "dashboard", "schemas", "api", "openinference", "pages", "web",
+    "guard", "connection", "service", "dashboard", "schemas", "api", "openinference", "pages", "labelpage", "web",
     "console", "manual", "options", "cli_predict", "cli_batch", "cli_train", "cli_label", "cli_serve", "cli",
 )
 # These cost seconds or are optional: they are imported inside the function that needs them.
@@ -35,7 +35,7 @@ HEAVY = {
     "pydantic", "starlette", "uvicorn",
 }
 # Modules that are nothing without an extra: heavy themselves, so imported as heavy packages are.
-OF_AN_EXTRA = {"guard", "connection", "schemas", "api", "openinference", "pages"}
+OF_AN_EXTRA = {"guard", "connection", "schemas", "api", "openinference", "pages", "labelpage"}
 # fmt: on
 MODULES = sorted(p.stem for p in PACKAGE.glob("*.py") if not p.stem.startswith("__"))
 

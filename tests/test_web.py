@@ -432,15 +432,20 @@ def test_without_the_extra_the_remedy_is_told(released, monkeypatch, package):
 
 
 @pytest.mark.parametrize("example", [e["run"] for e in manual.texts()["serve"]["examples"]])
-def test_the_examples_work(serve, batch_folder, monkeypatch, example):
+def test_the_examples_work(serve, batch_folder, root, monkeypatch, example):
     monkeypatch.chdir(batch_folder.parent)
-    (batch_folder.parent / "results").symlink_to(batch_folder)
+    links = {"results": batch_folder, "notices": root / "seeds"}
+    for name, target in links.items():
+        (batch_folder.parent / name).symlink_to(target)
     try:
         service = serve(*example.split()[2:], "--port", "0")
     finally:
-        (batch_folder.parent / "results").unlink()
+        for name in links:
+            (batch_folder.parent / name).unlink()
     assert httpx.get(f"{service.address}/health/ready").json() == {"status": "ready"}
-    assert ("批量结果" in httpx.get(service.address).text) == ("--results" in example)
+    page = httpx.get(service.address).text
+    assert ("批量结果" in page) == ("--results" in example)
+    assert ('href="/label"' in page) == ("--label" in example)
 
 
 def test_reasons_are_told_in_chinese(released, root):

@@ -9,11 +9,9 @@ import typer
 
 from rectify_nlp.console import Writer, print_lines, say
 from rectify_nlp.manual import App
-from rectify_nlp.options import LabelsArgument, ModelOption, TaxonomyOption
+from rectify_nlp.options import OWN, LabelsArgument, LabelsOption, ModelOption, TaxonomyOption
 
 app = App(name="label")
-OWN = Path("own-labels.jsonl")
-LabelsOption = Annotated[Path, typer.Option("--labels", "-l", metavar="FILE")]
 Count = Annotated[int, typer.Option("--count", "-n", min=1, metavar="N")]
 Check = Annotated[int, typer.Option("--check", min=0, metavar="N")]
 

@@ -11,6 +11,8 @@ from rectify_nlp.console import say
 from rectify_nlp.model import Model
 from rectify_nlp.options import (
     LIMITS,
+    OWN,
+    LabelsOption,
     MemoryOption,
     ModelOption,
     SecondsOption,
@@ -23,6 +25,9 @@ def serve(
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="N")] = 8000,
     results: Annotated[Path | None, typer.Option("--results", metavar="FOLDER")] = None,
+    label: Annotated[list[str] | None, typer.Option("--label", metavar="SOURCE")] = None,
+    labels: LabelsOption = OWN,
+    annotator: Annotated[str, typer.Option("--annotator", "-a", metavar="NAME")] = "",
     token: Annotated[
         str | None, typer.Option("--token", envvar="RECTIFY_NLP_TOKEN", metavar="TEXT")
     ] = None,
@@ -42,6 +47,9 @@ def serve(
         token=token,
         names=tuple(allow_host or ()),
         results=results,
+        label=tuple(label or ()),
+        labels=labels,
+        annotator=annotator,
         limits=limits_of(max_size, max_memory, max_seconds),
     )
     run(Model.load(model), options, say)

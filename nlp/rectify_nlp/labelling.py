@@ -122,14 +122,19 @@ def append(
     return new
 
 
-def undo(path: Path, annotator: str, taxonomy: Taxonomy) -> Row | None:
-    """Take back the last line of `annotator` and give back its row; None where there is none."""
+def undo(path: Path, annotator: str, taxonomy: Taxonomy, *, key: str | None = None) -> Row | None:
+    """Take back the last line of `annotator` and give back its row; None where there is none.
+
+    With the `key` of a segment only where that line is on it.
+    """
     with _locked(path):
         rows = list(read_rows(path)) if path.exists() else []
         own = [(line, row) for line, row in rows if row.get("annotator") == annotator]
         if not own:
             return None
         line, row = own[-1]
+        if key is not None and _who(row) != (key, annotator):
+            return None
         lines = _content(path).split(b"\n")
         del lines[line - 1]
         _put(path, b"\n".join(lines), taxonomy)

@@ -10,6 +10,7 @@ import typer
 from rectify_nlp.types import Limits
 
 LIMITS = Limits()
+OWN = Path("own-labels.jsonl")
 
 ModelOption = Annotated[Path | None, typer.Option("--model", "-m", metavar="FOLDER")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q")]
@@ -17,6 +18,7 @@ SizeOption = Annotated[float, typer.Option("--max-size", min=0.001, metavar="MB"
 MemoryOption = Annotated[float, typer.Option("--max-memory", min=64, metavar="MB")]
 SecondsOption = Annotated[int, typer.Option("--max-seconds", min=1, metavar="SECONDS")]
 TaxonomyOption = Annotated[Path | None, typer.Option("--taxonomy", metavar="FILE")]
+LabelsOption = Annotated[Path, typer.Option("--labels", "-l", metavar="FILE")]
 LabelsArgument = Annotated[list[Path] | None, typer.Argument(metavar="LABELS...")]
 
 

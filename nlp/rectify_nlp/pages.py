@@ -73,13 +73,27 @@ class Download(Asked):
         return sum(len(d.text) for d in self.documents if isinstance(d, NoticeRead))
 
 
-def router(service: Service, shelf: Shelf | None) -> APIRouter:
+# Template, address and name of each page there is.
+Menu = Sequence[tuple[str, str, str]]
+
+
+def menu(*, dashboard: bool, labelling: bool) -> Menu:
+    """The pages of this service, as every page lists them."""
+    return [
+        ("page.html", "/", "分析通报"),
+        *[("dashboard.html", "/dashboard", "批量结果")] * dashboard,
+        *[("label.html", "/label", "标注")] * labelling,
+        ("docs.html", "/docs", "接口文档"),
+    ]
+
+
+def router(service: Service, shelf: Shelf | None, menu: Menu) -> APIRouter:
     """The pages and what they call; none of it is for programs."""
     pages = APIRouter(include_in_schema=False)
     model = service.model
 
     def shown(template: str, **values: Any) -> HTMLResponse:
-        return HTMLResponse(_rendered(template, service, here=template, shelf=shelf, **values))
+        return HTMLResponse(rendered(template, service, here=template, menu=menu, **values))
 
     @pages.get("/")
     async def index() -> HTMLResponse:
@@ -151,7 +165,8 @@ def mount_static(app: FastAPI) -> None:
     app.mount("/static", StaticFiles(directory=STATIC))
 
 
-def _rendered(template: str, service: Service, **values: Any) -> str:
+def rendered(template: str, service: Service, **values: Any) -> str:
+    """A template with what all of them need; a page of its own needs `here` and `menu` too."""
     statuses = service.model.taxonomy.status_names
     common: dict[str, Any] = {
         "statuses": [*statuses, UNDECIDED],
@@ -182,8 +197,8 @@ def _fragments(service: Service, data: bytes, source: str, number: int) -> dict[
     return {
         "title": chapter.title,
         "issues": len(chapter.items),
-        "rows": _rendered("rows.html", service, items=chapter.items),
-        "article": _rendered("article.html", service, chapter=chapter),
+        "rows": rendered("rows.html", service, items=chapter.items),
+        "article": rendered("article.html", service, chapter=chapter),
         "document": {
             "text": notice.text,
             "source": notice.source,

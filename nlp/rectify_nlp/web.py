@@ -34,13 +34,19 @@ _WARM_UP = "关于巡察整改进展情况的通报\n1.关于党费收缴不规�
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to serve: where, to whom, and the batch folder to show."""
+    """How to serve: where, to whom, the batch folder to show, and what to label.
+
+    The answers of `annotator` on the segments of `label` go to the file `labels`.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
     token: str | None = None
     names: tuple[str, ...] = ()
     results: Path | None = None
+    label: tuple[str, ...] = ()
+    labels: Path = Path("own-labels.jsonl")
+    annotator: str = ""
     limits: Limits = field(default_factory=lambda: Limits(input_bytes=20_000_000))
 
 
@@ -48,7 +54,8 @@ def serve(model: Model, options: Options, say: Callable[[str], None]) -> None:
     """Serve until interrupted; `say` hears the address.
 
     MissingExtra without the extra, ServeError for an address that cannot or must not be
-    served, ReadError for a folder that holds no results.
+    served, ReadError for a folder that holds no results, LabelsError where there is nothing
+    to label or the label file is none.
     """
     try:
         import fastapi_swagger  # noqa: F401  # like python_multipart, needed only later
@@ -59,7 +66,7 @@ def serve(model: Model, options: Options, say: Callable[[str], None]) -> None:
     except ImportError as error:
         raise MissingExtra("serve", "web") from error
     check(options)
-    app = application(model, options)
+    app = application(model, options, say)
     listening = _listening(options.host, options.port)
     port = listening.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
@@ -81,7 +88,11 @@ def serve(model: Model, options: Options, say: Callable[[str], None]) -> None:
 
 
 def check(options: Options) -> None:
-    """ServeError where the service would be open to others without a token."""
+    """ServeError where the service would be open to others without a token, or labels to nobody."""
+    if options.label and not options.annotator.strip():
+        raise ServeError("--label: labels need the name of who gives them; add --annotator NAME")
+    if options.annotator and not options.label:
+        raise ServeError("--annotator: nothing to label; add --label SOURCE")
     if options.token is not None and len(options.token) < _SHORTEST_TOKEN:
         raise ServeError(
             f"--token: has {len(options.token)} characters; give at least {_SHORTEST_TOKEN},"
@@ -117,10 +128,11 @@ def _listening(host: str, port: int) -> socket.socket:
     return listening
 
 
-def application(model: Model, options: Options) -> App:
-    """The whole service as an ASGI application."""
-    from rectify_nlp import api, openinference, pages
+def application(model: Model, options: Options, say: Callable[[str], None] = lambda _: None) -> App:
+    """The whole service as an ASGI application; `say` hears of notices that cannot be read."""
+    from rectify_nlp import api, labelpage, openinference, pages
     from rectify_nlp.dashboard import Shelf
+    from rectify_nlp.desk import opened
     from rectify_nlp.guard import LOOPBACK, Guard, Rules
     from rectify_nlp.service import Service
 
@@ -128,12 +140,19 @@ def application(model: Model, options: Options) -> App:
     # The first prediction loads the dictionary; a service that is ready has done so.
     service.notice(notice_from_text(_WARM_UP, "warm-up"), explain=True)
     shelf = Shelf(options.results) if options.results else None
+    menu = pages.menu(dashboard=shelf is not None, labelling=bool(options.label))
     app = _fastapi(service)
-    for router in (
+    routers = [
         api.router(service),
         openinference.router(service),
-        pages.router(service, shelf),
-    ):
+        pages.router(service, shelf, menu),
+    ]
+    if options.label:
+        desk = opened(
+            options.label, model, options.labels, options.annotator.strip(), say, options.limits
+        )
+        routers.append(labelpage.router(service, desk, menu))
+    for router in routers:
         app.include_router(router)
     pages.mount_static(app)
     rules = Rules(
@@ -163,7 +182,7 @@ def _fastapi(service: Service) -> FastAPI:
         title="rectify-nlp",
         version=__version__,
         summary="整改情况通报的切分与判断",
-        description="切分整改情况通报中的问题，判断每个问题的类别和整改状态。不保存任何内容。",
+        description="切分整改情况通报中的问题，判断每个问题的类别和整改状态。不保存收到的材料。",
         docs_url=None,
         redoc_url=None,
     )
