@@ -2,12 +2,14 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,15 @@ from rectify_nlp.training import train
 
 ROOT = Path(__file__).parent.parent
 SEEDS = {"guangzhou-transport-2025": 17, "linyi-transport-2023": 40}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+MISSING = "no chromium; apt-get install chromium fonts-noto-cjk"
+ARGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -149,3 +160,16 @@ def batch_folder(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run("batch", ROOT / "seeds", folder / "empty.txt", "-o", folder / "out", "--explain")
     assert done.returncode == 1, done.stderr
     return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium without a window; skips where there is none, unless REQUIRE_BROWSER is set."""
+    if CHROMIUM is None:
+        (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(MISSING)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield chromium
+        chromium.close()

@@ -1,24 +1,13 @@
 """The page as a person uses it, in Chromium: files in, issues in their place, downloads out."""
 
 import json
-import os
 import re
-import shutil
 
 import pytest
 from openpyxl import load_workbook
 
 from rectify_nlp import load_examples, read, rows
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-MISSING = "no chromium; apt-get install chromium fonts-noto-cjk"
-ARGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 SIZES = ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
 HOSTILE = """关于巡察整改进展情况的通报</title><script>window.hurt = 1</script>
 现将巡察整改进展情况公布如下。
@@ -34,18 +23,6 @@ IN_DOUBT = """关于巡察整改进展情况的通报
 2.关于党费收缴不规范的问题。
 整改情况：补缴党费，修订制度。整改进度：已完成
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(MISSING)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
