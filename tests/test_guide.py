@@ -170,7 +170,11 @@ def held(name, shown, picture):
 
         about = PngInfo()
         about.add_itxt(SHOWS, squeezed(shown))
-        small = picture().convert("RGB").quantize(64, dither=Image.Dither.NONE)
+        small = (
+            picture()
+            .convert("RGB")
+            .quantize(200, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        )
         small.save(path, optimize=True, pnginfo=about)
     with Image.open(path) as kept:
         kept.load()
@@ -184,20 +188,22 @@ def held(name, shown, picture):
 
 
 def element(page, name, selector, height=None):
-    """Hold a picture to an element of a page, or to its upper part."""
+    """Hold a picture to an element of a page, or to its upper part, `height` CSS pixels."""
     found = page.locator(selector)
 
     def taken():
+        found.scroll_into_view_if_needed()
         box = found.bounding_box()
-        box["height"] = min(box["height"], height or box["height"])
-        return Image.open(io.BytesIO(page.screenshot(clip=box, full_page=True)))
+        left, right = max(box["x"] - 16, 0), min(box["x"] + box["width"] + 16, 1000)
+        box |= {"x": left, "width": right - left, "height": min(box["height"], height or 2000)}
+        return Image.open(io.BytesIO(page.screenshot(clip=box)))
 
     held(name, found.inner_text(), taken)
 
 
 @pytest.fixture
 def new_page(browser):
-    context = browser.new_context(viewport={"width": 1000, "height": 800}, device_scale_factor=1.4)
+    context = browser.new_context(viewport={"width": 1000, "height": 2000}, device_scale_factor=1.4)
     yield context.new_page
     context.close()
 
@@ -215,7 +221,7 @@ def test_the_page_is_as_pictured(new_page, serve, linyi, example):
     page.set_input_files("#files", [example, linyi])
     page.wait_for_selector('#told:text-matches("^已分析")', timeout=60_000)
     page.select_option("[name=status]", "未完成")
-    element(page, "page-list", "#results")
+    element(page, "page-list", "#results", 655)
     page.click("#filters [type=reset]")
     page.locator("#rows a").first.click()
     element(page, "page-issue", "#n1-1")
@@ -225,7 +231,7 @@ def test_the_report_is_as_pictured(new_page, run, guangzhou, tmp_path):
     run("predict", guangzhou.name, "-o", tmp_path / "报告.html", cwd=guangzhou.parent)
     page = new_page()
     page.goto((tmp_path / "报告.html").as_uri())
-    element(page, "report", "body", 900)
+    element(page, "report", "body", 795)
 
 
 def test_the_ledger_is_as_pictured(run, example, tmp_path):
@@ -248,7 +254,7 @@ def printed(book):
     convert = ["--headless", "--convert-to", "pdf", "--outdir", str(book.parent), str(book)]
     subprocess.run(["soffice", profile, *convert], check=True, capture_output=True)
     with pdfplumber.open(book.with_suffix(".pdf")) as pages:
-        sheet = pages.pages[0].to_image(resolution=110).original.convert("RGB")
+        sheet = pages.pages[0].to_image(resolution=110, antialias=True).original.convert("RGB")
     sheet = sheet.crop((0, 0, sheet.width, sheet.height * 9 // 10))  # without the page number
     ground = Image.new("RGB", sheet.size, "white")
     return sheet.crop(ImageChops.difference(sheet, ground).getbbox())
