@@ -6,7 +6,7 @@ notice      one notice of 40 issues, whole process
 segments    category and status of ready-cut segments, one core, model loaded
 documents   splitting text, and reading and splitting web pages, one core
 growth      `batch` over 1,000 to a million segments, to JSON lines and to Parquet, two jobs
-jobs        `batch` over 50,000 segments with one job and with two
+jobs        `batch` over 200,000 segments with one job and with two
 start       a Python process that loads a model and judges one segment
 spark       a million segments (--rows) on Spark local[2] and by two jobs without it; only if
             asked for, needs the extra `spark` and Java
@@ -44,7 +44,7 @@ NOTICE = ROOT / "seeds" / "linyi-transport-2023.txt"
 PREDICT = [sys.executable, "-m", "rectify_nlp", "predict", "-f", "jsonl"]
 SEGMENTS = 2000
 GROWTH = (1_000, 10_000, 100_000, 1_000_000)
-JOBS_SEGMENTS = 50_000
+JOBS_SEGMENTS = 200_000
 BATCH = [sys.executable, "-m", "rectify_nlp", "batch", "--id-column", "id", "--quiet"]
 ROWS = 1_000_000
 
