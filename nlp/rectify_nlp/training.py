@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -212,14 +213,21 @@ def _at_least(right: NDArray[np.bool_], weights: Floats) -> float:
 
 def fit_calibrated(task: Task, rows: Sequence[int]) -> tuple[LinearClassifier, Outcomes]:
     """A calibrated classifier from `rows`, and its out-of-fold outcomes."""
-    tested, logits = out_of_fold(task, rows)
+    from threadpoolctl import threadpool_limits
+
+    # Beside the folds, so that no processor waits for the last of them. Each fit is held to
+    # one thread, and the first to end must not let go of the others.
+    with threadpool_limits(limits=1), ThreadPoolExecutor(1) as beside:
+        fitting = beside.submit(task.fit, rows)
+        tested, logits = out_of_fold(task, rows)
+        fitted = fitting.result()
     targets = task.targets
     columns = np.array([task.labels.index(targets[i]) for i in tested])
     weights = calibration_weights([task.examples[i] for i in tested])
     heat = temperature(logits, columns, weights)
     probabilities = softmax(logits / heat)
     threshold = abstention(probabilities, columns, weights, PRECISION[task.name])
-    classifier = task.fit(rows).with_calibration(heat, threshold)
+    classifier = fitted.with_calibration(heat, threshold)
     return classifier, outcomes(task, tested, probabilities, rows)
 
 
