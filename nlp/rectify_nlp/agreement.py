@@ -180,15 +180,7 @@ def to_review(labels: Labels, found: Sequence[Suspect]) -> list[Candidate]:
             + (f"，{o.example.status}" if o.example.status else "")
             for o in latest(opinions[key])
         ]
-        chosen[key] = Candidate(
-            problem=example.problem,
-            measures=example.measures,
-            path=example.path,
-            notice=example.notice,
-            unit=example.notice,
-            check=example.check,
-            told="\n".join(said),
-        )
+        chosen[key] = Candidate.of(example, told="\n".join(said))
     for suspect in found:
         key = segment_key(suspect.example.problem, suspect.example.measures)
         if not chosen[key].check:

@@ -66,7 +66,6 @@ def batch(
     max_seconds: SecondsOption = int(LIMITS.wall_seconds),
 ) -> None:
     """Judge any number of notices or segments: in parallel, part by part, resumable."""
-    from rectify_nlp.cluster import run_on
     from rectify_nlp.inputs import Inputs, is_uri, listing
     from rectify_nlp.jobs import default_jobs, run, settings_for, stream
 
@@ -80,6 +79,8 @@ def batch(
         without=None if streamed or is_uri(output) else Path(output),
     )  # fmt: skip
     if engine == Engine.SPARK:
+        from rectify_nlp.cluster import run_on
+
         options: dict[str, Any] = {"model": model, "explain": explain, "limits": reading}
         with _Progress(quiet=quiet, interrupted="nothing was kept") as status:
             status.totals = run_on(inputs, output, master, progress=status.shown, **options)

@@ -304,16 +304,7 @@ def candidates_in(source: Path, taxonomy: Taxonomy) -> list[Candidate]:
     """
     if source.suffix.lower() == ".jsonl":
         return [
-            Candidate(
-                problem=e.problem,
-                measures=e.measures,
-                path=e.path,
-                notice=e.notice,
-                unit=e.notice,
-                check=e.check,
-                category=e.category,
-                status=e.status,
-            )
+            Candidate.of(e, category=e.category, status=e.status)
             for e in load_labels([source], taxonomy).examples
         ]
     found = []

@@ -23,7 +23,7 @@ from rectify_nlp.errors import RectifyError
 from rectify_nlp.phrases import CAUTION, TASK, UNDECIDED, about_model, failure, tones
 from rectify_nlp.render import Layout, pieces
 from rectify_nlp.report import STYLE, TEMPLATES, Bar, chapter_of, environment, item_of
-from rectify_nlp.rows import clean
+from rectify_nlp.rows import clean, notice_record
 from rectify_nlp.schemas import Asked, Name, Text
 from rectify_nlp.service import CHARACTERS_AT_ONCE, Service
 from rectify_nlp.types import Failure, Notice, Result
@@ -201,14 +201,7 @@ def _fragments(service: Service, data: bytes, source: str, number: int) -> dict[
         "article": rendered("article.html", service, chapter=chapter),
         "document": {
             "text": notice.text,
-            "source": notice.source,
-            "sha256": notice.sha256,
-            "title": notice.title,
-            "publisher": notice.publisher,
-            "published": notice.published.isoformat() if notice.published else None,
-            "index_number": notice.index_number,
-            "document_number": notice.document_number,
-            "url": notice.url,
+            **notice_record(notice),
             "warnings": list(notice.warnings),
         },
     }

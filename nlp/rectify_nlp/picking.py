@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,19 @@ class Candidate:
     status_p: float | None = None
     margin: float = 0.0
     told: str = ""
+
+    @classmethod
+    def of(cls, example: Example, **more: Any) -> Candidate:
+        """A labelled segment to be looked at again; its labels are not told."""
+        return cls(
+            problem=example.problem,
+            measures=example.measures,
+            path=example.path,
+            notice=example.notice,
+            unit=example.notice,
+            check=example.check,
+            **more,
+        )
 
     @property
     def key(self) -> str:

@@ -177,9 +177,8 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | None) else str(value)
 
 
-def report_record(report: Report, *, explain: bool = False) -> Row:
-    """A whole report as one JSON value: what the notice is, warnings, its totals, issues."""
-    notice = report.notice
+def notice_record(notice: Notice) -> Row:
+    """What a notice is, apart from its text and warnings."""
     return {
         "source": notice.source,
         "title": notice.title,
@@ -189,6 +188,13 @@ def report_record(report: Report, *, explain: bool = False) -> Row:
         "document_number": notice.document_number,
         "url": notice.url,
         "sha256": notice.sha256,
+    }
+
+
+def report_record(report: Report, *, explain: bool = False) -> Row:
+    """A whole report as one JSON value: what the notice is, warnings, its totals, issues."""
+    return {
+        **notice_record(report.notice),
         "model": report.model,
         "warnings": list(report.warnings),
         "stated_totals": {
