@@ -14,7 +14,7 @@ from rectify_nlp.arrow import parquet, parquet_slices
 from rectify_nlp.batch import results
 from rectify_nlp.errors import ReadError
 from rectify_nlp.inputs import Inputs
-from rectify_nlp.rows import csv_columns, flattened, records
+from rectify_nlp.records import csv_columns, flattened, records
 from rectify_nlp.shards import shards
 
 pa = pytest.importorskip("pyarrow")

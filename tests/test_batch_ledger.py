@@ -18,7 +18,7 @@ from rectify_nlp.batch import results
 from rectify_nlp.inputs import Inputs
 from rectify_nlp.jobs import run as run_into
 from rectify_nlp.jobs import settings_for
-from rectify_nlp.rows import records
+from rectify_nlp.records import records
 
 LONG = "该局会议记录不全，" * 5000
 

@@ -11,7 +11,7 @@ from rectify_nlp import Model, compiled, read, split
 from rectify_nlp.batch import Table, judged_rows
 from rectify_nlp.compiled import Compiled
 from rectify_nlp.features import FIELDS, Texts
-from rectify_nlp.rows import records
+from rectify_nlp.records import records
 
 HAN = st.sampled_from("整改落实情况问题巡察党组已完成的一二三年月日") | st.characters(
     min_codepoint=0x3400, max_codepoint=0x9FFF

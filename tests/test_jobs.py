@@ -23,7 +23,7 @@ from rectify_nlp.inputs import Inputs
 from rectify_nlp.jobs import run as run_into
 from rectify_nlp.jobs import settings_for
 from rectify_nlp.model import Model
-from rectify_nlp.rows import records, to_json_line
+from rectify_nlp.records import records, to_json_line
 
 # Loaded by every process of a run: a model that trips over some texts.
 FAULTS = """

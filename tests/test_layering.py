@@ -14,11 +14,11 @@ PACKAGE = Path(rectify_nlp.__file__).parent
 # A module may import only modules to its left. Some of them do not exist yet.
 # fmt: off
 ORDER = (
-    "version", "errors", "types", "resources", "consensus", "taxonomy", "folding", "grammar", "decoding",
+    "version", "errors", "patterns", "types", "resources", "consensus", "taxonomy", "folding", "grammar", "decoding",
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
     "status", "wording", "heads", "markers", "outline", "extents", "roles", "cautions", "splitting",
-    "lexicon", "features", "evaluation", "classifier", "compiled", "model", "doubt", "rows", "training", "trials", "batch",
+    "lexicon", "features", "evaluation", "classifier", "compiled", "model", "doubt", "records", "training", "trials", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
     "charts", "scorecard",
@@ -151,3 +151,42 @@ def test_a_prediction_loads_nothing_heavy(guangzhou):
         }
         == set()
     )
+
+
+def test_the_package_itself_loads_nothing_that_takes_long():
+    code = "import sys, rectify_nlp; print(rectify_nlp.__version__, 'numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [rectify_nlp.__version__, "False"]
+
+
+def test_no_module_hides_a_name_of_the_package():
+    # Importing rectify_nlp.records, for one, makes `records` a name of the package.
+    code = (
+        "import rectify_nlp.cli_predict, rectify_nlp as package\n"
+        "print(*(type(getattr(package, name)).__name__ for name in package.__all__))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kinds = [type(getattr(rectify_nlp, name)).__name__ for name in rectify_nlp.__all__]
+    assert done.stdout.split() == kinds
+    assert "module" not in kinds
+
+
+def test_what_the_package_does_not_have_is_told_as_usual():
+    with pytest.raises(AttributeError, match="no attribute 'predicted'"):
+        rectify_nlp.predicted  # noqa: B018
+    assert set(rectify_nlp.__all__) <= set(dir(rectify_nlp))
+
+
+def test_a_command_starts_no_threads_for_matrices(guangzhou):
+    code = (
+        "import sys; sys.argv[1:1] = ['predict', '-f', 'jsonl']\n"
+        "from rectify_nlp.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "from threadpoolctl import threadpool_info\n"
+        "print(*{pool['num_threads'] for pool in threadpool_info()}, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, guangzhou], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.split() == ["1"]

@@ -24,6 +24,7 @@ from rectify_nlp import (
     rows,
 )
 from rectify_nlp.cards import model_card, model_lines
+from rectify_nlp.records import clean
 from rectify_nlp.render import (
     COLUMNS,
     TEXT_FORMATS,
@@ -37,7 +38,6 @@ from rectify_nlp.render import (
     table,
     to_json_line,
 )
-from rectify_nlp.rows import clean
 from rectify_nlp.splitting import split
 from rectify_nlp.terminal import split_lines, trace_lines
 

@@ -26,8 +26,8 @@ from rectify_nlp import (
 )
 from rectify_nlp.marked import blocks
 from rectify_nlp.phrases import deciding_words, doubts, warning
+from rectify_nlp.records import clean, deciding
 from rectify_nlp.render import Layout, lines, rows
-from rectify_nlp.rows import clean, deciding
 from rectify_nlp.splitting import split
 from rectify_nlp.status import compare_totals
 from rectify_nlp.types import Segment, Totals

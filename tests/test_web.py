@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from rectify_nlp import manual, read, rows
 from rectify_nlp.errors import MissingExtra, ReadError, ServeError
 from rectify_nlp.phrases import failure
-from rectify_nlp.rows import report_record
+from rectify_nlp.records import report_record
 from rectify_nlp.schemas import InferOut, NoticeOut, NoticesOut, SegmentsOut
 from rectify_nlp.service import Busy, Capacity, Service
 from rectify_nlp.types import Limits

@@ -15,7 +15,7 @@ from rectify_nlp.errors import OutputError, ReadError
 from rectify_nlp.inputs import Inputs, listing, opened, text_of
 from rectify_nlp.jobs import run as run_into
 from rectify_nlp.jobs import settings_for
-from rectify_nlp.rows import headers, to_json
+from rectify_nlp.records import headers, to_json
 from rectify_nlp.shards import shards
 from rectify_nlp.types import Limits
 

@@ -13,7 +13,7 @@ from rectify_nlp.consensus import Labels, Opinion, by_segment, latest, segment_k
 from rectify_nlp.errors import MissingExtra
 from rectify_nlp.model import TASKS
 from rectify_nlp.picking import Candidate
-from rectify_nlp.rows import clean
+from rectify_nlp.records import clean
 from rectify_nlp.taxonomy import Taxonomy
 from rectify_nlp.types import Example
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from rectify_nlp.rows import Row, failure_row, records, report_record, to_json
+from rectify_nlp.records import Row, failure_row, records, report_record, to_json
 from rectify_nlp.schemas import (
     Health,
     ModelOut,

@@ -1,4 +1,4 @@
-"""The command line: gathers the commands and turns errors into one line and an exit status.
+"""The command line: finds the command and turns errors into one line and an exit status.
 
 Commands are plain functions in `cli_*`, a module for those that belong together: parse,
 call the library, render. `console` says what exit statuses mean.
@@ -7,31 +7,70 @@ call the library, render. `console` says what exit statuses mean.
 from __future__ import annotations
 
 import gc
+import os
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
-from rectify_nlp.cli_batch import batch
-from rectify_nlp.cli_label import app as label
-from rectify_nlp.cli_predict import predict, split
-from rectify_nlp.cli_serve import serve
-from rectify_nlp.cli_train import evaluate, inspect, train
 from rectify_nlp.console import exit_code, say
 from rectify_nlp.errors import RectifyError
-from rectify_nlp.manual import LANGUAGES, App, take_language
+from rectify_nlp.manual import LANGUAGES, App, Group, take_language
 from rectify_nlp.version import __version__
 
-app = App(name="rectify-nlp")
-for _command in (predict, batch, split, train, evaluate, inspect, serve):
-    app.command()(_command)
-app.add_typer(label, name="label")
+# Modules of the commands, in the order of the help page.
+_MODULES = {
+    "predict": "cli_predict",
+    "batch": "cli_batch",
+    "split": "cli_predict",
+    "train": "cli_train",
+    "evaluate": "cli_train",
+    "inspect": "cli_train",
+    "serve": "cli_serve",
+    "label": "cli_label",
+}
+
+
+@cache
+def _command(name: str) -> Any:
+    found = getattr(import_module(f"rectify_nlp.{_MODULES[name]}"), name)
+    if not isinstance(found, App):
+        function, found = found, App(add_completion=False)
+        found.command(name)(function)
+    return typer.main.get_command(found)
+
+
+class _Commands(Mapping[str, Any]):
+    """Commands by name. One is imported and built when it is asked for: all of them take
+    longer than a prediction."""
+
+    def __getitem__(self, name: str) -> Any:
+        return _command(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+class _Program(Group):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "commands": _Commands()})
+
+
+app = App(cls=_Program, name="rectify-nlp")
 
 
 def main() -> None:
     """Entry point: turns errors into one line and an exit status."""
     # Tens of thousands of terms are no garbage; looking for some among them takes a tenth of a run.
     gc.set_threshold(100_000, 20, 20)
+    # Nothing here multiplies matrices in threads; that they are started costs more than a prediction.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         # A console of another encoding shows what it cannot print as \\u....
         if stream is not None:  # closed by the caller

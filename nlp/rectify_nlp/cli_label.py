@@ -11,7 +11,7 @@ from rectify_nlp.console import Writer, print_lines, say
 from rectify_nlp.manual import App
 from rectify_nlp.options import OWN, LabelsArgument, LabelsOption, ModelOption, TaxonomyOption
 
-app = App(name="label")
+label = App(name="label", add_completion=False)
 Count = Annotated[int, typer.Option("--count", "-n", min=1, metavar="N")]
 Check = Annotated[int, typer.Option("--check", min=0, metavar="N")]
 
@@ -24,7 +24,7 @@ def _is_sheet(path: Path | None) -> Path | None:
     return path
 
 
-@app.command("pick")
+@label.command("pick")
 def pick_(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE...")],
     output: Annotated[Path, typer.Option("--output", "-o", callback=_is_sheet, metavar="FILE")],
@@ -57,7 +57,7 @@ def pick_(
         raise typer.Exit(1)
 
 
-@app.command("import")
+@label.command("import")
 def import_(
     sources: Annotated[list[Path], typer.Argument(metavar="SHEET...")],
     labels: LabelsOption = OWN,
@@ -67,7 +67,7 @@ def import_(
 ) -> None:
     """Check filled-in sheets and add their labels; of a file with a faulty row nothing is added."""
     from rectify_nlp.intake import import_labels
-    from rectify_nlp.rows import clean
+    from rectify_nlp.records import clean
     from rectify_nlp.taxonomy import Taxonomy
 
     names = Taxonomy.load(taxonomy)
@@ -88,7 +88,7 @@ def import_(
         raise typer.Exit(3 if refused == len(sources) else 1)
 
 
-@app.command("export")
+@label.command("export")
 def export(
     source: Annotated[Path, typer.Argument(metavar="SHEET")],
     tool: Annotated[str, typer.Option("--format", "-f", metavar="TOOL")],
@@ -113,7 +113,7 @@ def export(
     say(f"tasks in {output}, configuration in {beside}")
 
 
-@app.command("check")
+@label.command("check")
 def check_(
     labels: LabelsArgument = None,
     suspect: Annotated[bool, typer.Option("--suspects")] = False,

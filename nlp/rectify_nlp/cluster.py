@@ -36,7 +36,7 @@ from rectify_nlp.folder import FORMAT, MANIFEST
 from rectify_nlp.inputs import PARQUET, Inputs, is_uri, kind_of
 from rectify_nlp.jobs import Totals
 from rectify_nlp.model import Model
-from rectify_nlp.rows import csv_columns
+from rectify_nlp.records import csv_columns
 from rectify_nlp.spark import session, shipment, told
 from rectify_nlp.types import Failure, Limits
 from rectify_nlp.version import __version__

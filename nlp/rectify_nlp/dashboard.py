@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rectify_nlp.arrow import require_pyarrow
 from rectify_nlp.errors import ReadError
 from rectify_nlp.phrases import UNDECIDED, UNNAMED, doubts
-from rectify_nlp.rows import Row
+from rectify_nlp.records import Row
 from rectify_nlp.taxonomy import LONGEST_FIELD
 
 FAILURES_KEPT = 200
@@ -202,7 +202,7 @@ def parts_of(folder: Path) -> tuple[list[Path], dict[str, Any]]:
 
 
 def part_rows(part: Path) -> Iterator[Row]:
-    """The rows of a part, in whatever form, as `rows` made them; ReadError for a damaged one."""
+    """The rows of a part, in whatever form, as `records` made them; ReadError for a damaged one."""
     read: Callable[[Path], Iterator[Row]] = {
         ".jsonl": _json_lines,
         ".csv": _csv_rows,

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from rectify_nlp.labelsheet import JOINT, fields
 from rectify_nlp.picking import Candidate
-from rectify_nlp.rows import to_json, to_json_line
+from rectify_nlp.records import to_json, to_json_line
 from rectify_nlp.taxonomy import Taxonomy
 
 # The tools, and what their configuration is called beside the tasks.

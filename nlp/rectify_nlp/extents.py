@@ -7,11 +7,11 @@ state a status, a deadline or a person in charge. docs/splitting.md tells the sa
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from rectify_nlp.grammar import Grammar
 from rectify_nlp.outline import Node
+from rectify_nlp.patterns import pattern
 from rectify_nlp.types import Stated
 from rectify_nlp.wording import SENTENCES, Wording, next_start, skip_blank
 
@@ -161,8 +161,8 @@ class Extents:
         return True
 
 
-_HANDLING = re.compile(r"[对将把]")
-_MEASURE_CUE = re.compile(
+_HANDLING = pattern(r"[对将把]")
+_MEASURE_CUE = pattern(
     r"(?:一是|首先|第一|针对|对此|(?:该|此|本)(?:项)?问题|目前|截至|下一?步|已|经|20[0-9]{2}年[0-9]{1,2}月|[(\[]?[0-9一]{1,2}[)\].、])"
 )
 

@@ -7,7 +7,6 @@ in brackets behind characters is left out; `Folded.place` leads back to the orig
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rectify_nlp.patterns import pattern
 
 Codes = NDArray[np.uint32]
 
@@ -30,11 +31,11 @@ HALF_WIDTH: dict[int, int] = {
 }
 # Frequent characters of notices that only traditional script has.
 TRADITIONAL = "關於問題黨組織實責進對領導業務員開會議監嚴幹廳鄉鎮縣區國資產"
-_TRADITIONAL = re.compile(f"[{TRADITIONAL}]")
+_TRADITIONAL = pattern(f"[{TRADITIONAL}]")
 # Without one of these between the first and the last no bracket holds pinyin.
 TONED = "\u00e0\u01dc"
-_PINYIN = re.compile(r"(?<=[\u3400-\u9fff])[(\uff08][a-zA-Z\u0261\u00e0-\u01dc]{1,7}[)\uff09]")
-_TONE = re.compile(r"[(\uff08][a-z]{0,5}[\u00e0-\u01dc][a-z]{0,4}[)\uff09]")
+_PINYIN = pattern(r"(?<=[\u3400-\u9fff])[(\uff08][a-zA-Z\u0261\u00e0-\u01dc]{1,7}[)\uff09]")
+_TONE = pattern(r"[(\uff08][a-z]{0,5}[\u00e0-\u01dc][a-z]{0,4}[)\uff09]")
 _PINYIN_FROM = 3
 
 
@@ -124,11 +125,11 @@ class Folded:
 _LONGEST_WRAPPED, _FEWEST_WRAPPED = 60, 12
 _ENDED = "。!?;:.…"
 # What begins a line of its own: a number, a label, an indent.
-_OWN_LINE = re.compile(
+_OWN_LINE = pattern(
     r"[ ]|[(]?[一二三四五六七八九十]{1,3}[)、是]|[(]?[0-9]{1,3}[)]|[0-9]{1,3}[.、](?![0-9])|[①-⑳]"
     r"|[\[【]|[^,。:]{2,12}:"
 )
-_FIGURE = re.compile(r"[0-9]+(?:\.[0-9]|[^0-9.、)])")
+_FIGURE = pattern(r"[0-9]+(?:\.[0-9]|[^0-9.、)])")
 
 
 def _wraps(folded: str) -> list[int]:

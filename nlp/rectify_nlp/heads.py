@@ -6,9 +6,8 @@ or the first of a row of measures (一是 ...) does.
 
 from __future__ import annotations
 
-import re
-
 from rectify_nlp.grammar import Grammar
+from rectify_nlp.patterns import pattern
 
 _MAX_HEAD = 600
 _SENTENCE_END = "。!?"
@@ -53,22 +52,22 @@ def find_head(folded: str, start: int, end: int, grammar: Grammar) -> tuple[int,
     return _sentence_end(folded, start, limit), "sentence"
 
 
-_QUOTED_OPEN = re.compile(
+_QUOTED_OPEN = pattern(
     r"(?P<lead>关于|针对|对于|对|就)?(?:反馈的?|巡[视察]组?(?:反馈|指出)的?)?[ ]*+[“\"]"
 )
-_QUOTED_MORE = re.compile(r"(?:、|和|及|以及|与)?[ ]*+[“\"]")
-_TITLE_TAIL = re.compile(
+_QUOTED_MORE = pattern(r"(?:、|和|及|以及|与)?[ ]*+[“\"]")
+_TITLE_TAIL = pattern(
     r"[ ]*+(?:等)?(?:[0-9一二三四五六七八九十]{1,3}个)?(?:方面)?(?:的)?(?:突出|主要|具体|反馈)?"
     r"(?P<word>问题|情况|方面)?(?:的)?(?:整改)?(?:落实|进展|完成)?(?:情况)?[ ]*+"
     r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.!]|$|(?=\n)|(?=[ ]*+(?:整改|一是|责任))|(?P<comma>(?=,)))"
 )
-_ABOUT = re.compile(r"(?:关于|针对|对于|对|就)(?!照|标|比|口|接)")
-_ABOUT_END = re.compile(
+_ABOUT = pattern(r"(?:关于|针对|对于|对|就)(?!照|标|比|口|接)")
+_ABOUT_END = pattern(
     r"[“‘《(”’》)]|(?:的)?问题(?:的)?(?:整改)?(?:落实|进展|完成)?(?:情况)?[ ]*+"
     r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.]|$|(?=\n)|(?=[ ]*+(?:整改情况|整改落实|一是)))"
 )
 _PAIRS = {"“": "”", "‘": "’", "《": "》", "(": ")", "[": "]"}
-_TOKENS = re.compile(r"[“”‘’《》()\[\]。!?]")
+_TOKENS = pattern(r"[“”‘’《》()\[\]。!?]")
 
 
 def _closing_quote(folded: str, start: int, end: int) -> int:
@@ -103,7 +102,7 @@ def _sentence_end(folded: str, start: int, end: int) -> int:
     return end
 
 
-_MEASURE_START = re.compile(
+_MEASURE_START = pattern(
     r"[。;:, ”)](?P<row>)[ ]*+(?:(?:主要)?一是|(?:[(]1[)]|[(]一[)]|①|1[.、](?![0-9])))"
 )
 

@@ -19,7 +19,7 @@ from typing import Any
 from rectify_nlp.consensus import segment_key, visible
 from rectify_nlp.errors import LabelsError, OutputError
 from rectify_nlp.picking import Candidate
-from rectify_nlp.rows import Row, to_json_line
+from rectify_nlp.records import Row, to_json_line
 from rectify_nlp.taxonomy import Taxonomy, load_labels, read_rows
 
 

@@ -28,7 +28,7 @@ from rectify_nlp.phrases import (
     tones,
     warning,
 )
-from rectify_nlp.rows import COLUMNS, Row, told
+from rectify_nlp.records import COLUMNS, Row, told
 from rectify_nlp.sheets import Book, Column, Value, as_text
 from rectify_nlp.types import Result, Segment
 from rectify_nlp.version import __version__

@@ -33,9 +33,9 @@ _UNBREAKABLE = re.compile(r"[（“《]*(?:[!-~]+|.)[，。；：、！？）”
 class App(typer.Typer):
     """Commands, or a group of them, whose pages come from help.toml."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, cls: type[Group] | None = None, **settings: Any) -> None:
         super().__init__(
-            cls=_Group,
+            cls=cls or Group,
             no_args_is_help=True,
             pretty_exceptions_enable=False,
             rich_markup_mode=None,  # loading rich takes longer than a page
@@ -145,7 +145,7 @@ class _Command(Manual, TyperCommand):
     pass
 
 
-class _Group(Manual, TyperGroup):
+class Group(Manual, TyperGroup):
     pass
 
 

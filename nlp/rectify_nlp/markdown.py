@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rectify_nlp.model import TASKS
 from rectify_nlp.phrases import CAUTION, STATUS_SOURCE, UNDECIDED, deciding_words, doubts, warning
-from rectify_nlp.rows import Row, clean, records, rows
+from rectify_nlp.records import Row, clean, records, rows
 from rectify_nlp.types import Failure, Report, Result, Segment
 
 

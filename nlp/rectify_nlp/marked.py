@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import dropwhile
 from math import ceil
 
-from rectify_nlp.rows import deciding
+from rectify_nlp.records import deciding
 from rectify_nlp.types import Finding
 
 # Deciding words come in so many strengths, relative to the heaviest of their verdict.

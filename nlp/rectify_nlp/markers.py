@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rectify_nlp.grammar import Grammar
+from rectify_nlp.patterns import pattern
 from rectify_nlp.wording import Wording, skip_blank
 
 HAN = "一二三四五六七八九十百"
 _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
 # Behind a decimal fraction: 1.5小时 is no heading 1.5.
 _UNIT = "[ ]?(?:[万亿千百]|[个元倍米吨亩度斤]|小时|公[里顷斤]|平方|立方|分钟|厘米|毫米|千米)"
-_MARKER = re.compile(
+_MARKER = pattern(
     rf"(?P<question>(?:(?:反馈)?(?:具体)?问题|任务)[ ]?(?:[0-9]{{1,4}}|[{HAN}]{{1,3}})(?:[::.、)][ ]*+|(?=[ \n“]|$)))"
     rf"|(?P<han>[{HAN}]{{1,4}})、"
     rf"|[(][ ]*+(?P<han_bracket>[{HAN}]{{1,4}})[ ]*+[)][、.]?"
@@ -29,16 +30,16 @@ _MARKER = re.compile(
     rf"|(?P<is>[{HAN}]{{1,3}})是(?!否)"
 )
 # A marker inside a line, after the end of a sentence, which is matched ...
-_INLINE = re.compile(
+_INLINE = pattern(
     rf"[。;:!?”’)\] 日](?:(?<!日)|(?<=[0-9]日))"
     rf"(?=(?:反馈)?问题[0-9{HAN}]{{1,3}}[:.、]|[{HAN}]{{1,3}}、|[(][{HAN}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)])"
 )
 # ... or anywhere, in a line that is a whole notice run together.
-_ANYWHERE = re.compile(
+_ANYWHERE = pattern(
     rf"(?=[{HAN}]{{1,3}}、|[(][{HAN}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)]|问题[0-9{HAN}]{{1,3}}[:.、])"
     rf"(?<![{HAN}第、,0-9.(约近达共])"
 )
-_STRONG_START = re.compile(
+_STRONG_START = pattern(
     r"[ ]*+(?:关于|针对|对)?[ ]*+“[^“”]{4,200}”[^。;,\n]{0,12}(?:问题|整改)|[ ]*+关于[^。;,:\n]{4,80}问题"
 )
 _SENTENCE_ENDS = "。;:!?”’)] "
@@ -48,7 +49,7 @@ _LONG_LINE = 700
 _AHEAD = 60
 
 # An unnumbered line that opens an issue by its form.
-_OPENER = re.compile(
+_OPENER = pattern(
     r"(?:关于|针对)[ ]*+(?:“|反馈|巡[视察])?[^\n。:]{2,300}?问题(?:的?整改(?:落实|完成|进展)?情况|的?整改)?[ ]*+(?:[。:;]|$|(?=\n))"
 )
 
@@ -106,8 +107,8 @@ def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | 
     return None
 
 
-_NEXT_ARABIC = re.compile(r"\n[ ]*+([0-9]{1,2})[.、]")
-_GLUED = re.compile(r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?[\u4e00-\u9fff]")
+_NEXT_ARABIC = pattern(r"\n[ ]*+([0-9]{1,2})[.、]")
+_GLUED = pattern(r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?[\u4e00-\u9fff]")
 
 
 def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[tuple[int, Marker, bool]]:
@@ -137,8 +138,8 @@ def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[tuple[int, M
         start = end + 1
 
 
-_TITLE_LINE = re.compile(r"[^。;!?:]{4,44}[:]?")
-_SPEECH = re.compile(r"为|(?!巡[视察]|审计|反馈)[^,。:]{2,20}(?:强调|指出|表示|要求|认为|提出)[,:]")
+_TITLE_LINE = pattern(r"[^。;!?:]{4,44}[:]?")
+_SPEECH = pattern(r"为|(?!巡[视察]|审计|反馈)[^,。:]{2,20}(?:强调|指出|表示|要求|认为|提出)[,:]")
 
 
 def _marker(folded: str, start: int, end: int) -> Marker | None:
@@ -155,8 +156,8 @@ def _marker(folded: str, start: int, end: int) -> Marker | None:
     return kind, _ordinal(word), head
 
 
-_DIGITS = re.compile(r"[0-9]+$")
-_NUMERALS = re.compile(f"[{HAN}]+$")
+_DIGITS = pattern(r"[0-9]+$")
+_NUMERALS = pattern(f"[{HAN}]+$")
 
 
 def _ordinal(word: str) -> int:
@@ -253,4 +254,4 @@ def _heads_row(folded: str, first: int, end: int, grammar: Grammar) -> bool:
 
 
 # "关于...问题" over "...的公示": the title of the page, not an issue.
-_TITLE_CONTINUES = re.compile(r"(?:公示|通报|公告|报告|通告)$")
+_TITLE_CONTINUES = pattern(r"(?:公示|通报|公告|报告|通告)$")

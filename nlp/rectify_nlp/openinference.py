@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, HTTPException, Path
 
 from rectify_nlp.api import check_length, worked
-from rectify_nlp.rows import Row, records
+from rectify_nlp.records import Row, records
 from rectify_nlp.schemas import (
     InferAsked,
     InferError,

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from rectify_nlp.heads import find_head
 from rectify_nlp.markers import HAN, Marker, paragraphs, positions
+from rectify_nlp.patterns import pattern
 from rectify_nlp.wording import Wording, skip_blank
 
 
@@ -70,7 +71,7 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
     return _tree(wording, _without_table_of_contents(folded, _nodes(wording, found, stop)))
 
 
-_PARAGRAPH = re.compile(r"[^\n]{60,}")
+_PARAGRAPH = pattern(r"[^\n]{60,}")
 
 
 def _under_headings(wording: Wording, told: list[Node], stop: int) -> list[Node]:
@@ -127,9 +128,9 @@ _CLAUSE_PROBLEM = (
     r"|(?:对|针对|关于)(?![^。;\n]{0,6}(?:存在|反馈|上述|以上|发现的问题|巡[视察]|这))[^。;,:\n]{3,70}?问题"
     r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈)[^。;,:“”\n]{6,60}的问题))(?=[,:]))"
 )
-_FIRST_CLAUSE = re.compile(_CLAUSE_PROBLEM)
+_FIRST_CLAUSE = pattern(_CLAUSE_PROBLEM)
 # The mark comes first and is matched, so that re looks at nothing but places behind one.
-_LATER_CLAUSE = re.compile(rf"[。;\n ]{_CLAUSE_PROBLEM}")
+_LATER_CLAUSE = pattern(rf"[。;\n ]{_CLAUSE_PROBLEM}")
 
 
 def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -> list[Node]:

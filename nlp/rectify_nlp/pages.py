@@ -21,9 +21,9 @@ from rectify_nlp.api import json_of, worked
 from rectify_nlp.dashboard import Choice, Shelf
 from rectify_nlp.errors import RectifyError
 from rectify_nlp.phrases import CAUTION, TASK, UNDECIDED, about_model, failure, tones
+from rectify_nlp.records import clean, notice_record
 from rectify_nlp.render import Layout, pieces
 from rectify_nlp.report import STYLE, TEMPLATES, Bar, chapter_of, environment, item_of
-from rectify_nlp.rows import clean, notice_record
 from rectify_nlp.schemas import Asked, Name, Text
 from rectify_nlp.service import CHARACTERS_AT_ONCE, Service
 from rectify_nlp.types import Failure, Notice, Result

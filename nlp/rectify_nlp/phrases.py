@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from rectify_nlp.model import Model
-from rectify_nlp.rows import Row
+from rectify_nlp.records import Row
 
 UNDECIDED = "未判断"
 UNNAMED = "（未写明单位）"

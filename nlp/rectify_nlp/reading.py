@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rectify_nlp.decoding import decode
 from rectify_nlp.errors import NoText, ReadError, UnsupportedFormat
+from rectify_nlp.patterns import pattern
 from rectify_nlp.types import Limits, Notice
 
 # Kinds of content by their first bytes; the name of a file does not decide.
@@ -148,9 +149,9 @@ _LABELS = {
 
 _LABEL_NAMES = {word: name for name, words in _LABELS.items() for word in words.split("|")}
 # What stands between the beginning of a word and a colon; pages put spaces inside a label.
-_LABEL = re.compile(r"(?<!\w)(?=(\w(?:[ \t\u3000]*\w){1,5})[ \t\u3000]*([:：]))")
+_LABEL = pattern(r"(?<!\w)(?=(\w(?:[ \t\u3000]*\w){1,5})[ \t\u3000]*([:：]))")
 # In some metadata rows a label follows a value without any space.
-_GLUED = re.compile(r"(?:发布时间|发布日期|发表时间|浏览次数|来源|作者|编辑|字号|字体)[ \t]*[:：]")
+_GLUED = pattern(r"(?:发布时间|发布日期|发表时间|浏览次数|来源|作者|编辑|字号|字体)[ \t]*[:：]")
 
 
 def _labelled(text: str) -> dict[str, str]:
@@ -190,14 +191,14 @@ def _top_lines(text: str) -> Iterator[str]:
             return
 
 
-_TITLE_END = re.compile(
+_TITLE_END = pattern(
     r"(?:通报|公告|公示|报告|公开|公布|情况|说明|通告|反馈意见|反馈情况|清单)(?:[((][^()()]{1,30}[))])?$"
 )
-_TITLE_WORD = re.compile(r"整改|巡[视察]|审计|督[察查]|反馈")
-_UNIT_END = re.compile(
+_TITLE_WORD = pattern(r"整改|巡[视察]|审计|督[察查]|反馈")
+_UNIT_END = pattern(
     r"(?:党组|党委|党工委|党总支|党支部|委员会|局|厅|院|校|大学|学院|公司|集团|中心|街道|镇|乡|办公室)$"
 )
-_NOT_TITLE = re.compile(
+_NOT_TITLE = pattern(
     r"当前位置|所在位置|您现在|首页|上一篇|下一篇|[。;；!！]$|^[一二三四五六七八九十]+、|来源[:：]"
 )
 
@@ -239,11 +240,9 @@ def _publisher(title: str | None) -> str | None:
     return match.group(1).strip() if match and _UNIT_END.search(match.group(1).strip()) else None
 
 
-_DATE = re.compile(
-    r"(?<!\d)((?:19|20)\d{2})\s*[-年./]\s*(\d{1,2})\s*[-月./]\s*(\d{1,2})\s*日?(?!\d)"
-)
+_DATE = pattern(r"(?<!\d)((?:19|20)\d{2})\s*[-年./]\s*(\d{1,2})\s*[-月./]\s*(\d{1,2})\s*日?(?!\d)")
 _HAN_DIGITS = str.maketrans("〇○零一二三四五六七八九", "000123456789")
-_HAN_DATE = re.compile(
+_HAN_DATE = pattern(
     r"([二一][〇○零一二三四五六七八九]{3})年([一二三四五六七八九十]{1,3})月([一二三四五六七八九十]{1,3})日"
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rectify_nlp.model import Model
-from rectify_nlp.rows import (
+from rectify_nlp.records import (
     COLUMNS,
     Row,
     csv_columns,

@@ -29,7 +29,7 @@ from rectify_nlp.phrases import (
     tones,
     warning,
 )
-from rectify_nlp.rows import Row, clean, failure_row, records, rows
+from rectify_nlp.records import Row, clean, failure_row, records, rows
 from rectify_nlp.types import Failure, Report, Result, Segment, Totals
 from rectify_nlp.version import __version__
 

@@ -9,12 +9,12 @@ measures; leaves follow their siblings. docs/splitting.md tells the same in pros
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
 from rectify_nlp.outline import Node, clauses, openers
+from rectify_nlp.patterns import pattern
 from rectify_nlp.wording import Wording
 
 ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"
@@ -22,14 +22,14 @@ ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"
 # A text of fewer characters is a title's remainder, no account of measures.
 _TEXT = 15
 # A heading that names what is still open, only to go on to what is planned for it.
-_PLAN = re.compile(r"(?:安排|措施|打算|计划|举措|原因)[。:]?$")
+_PLAN = pattern(r"(?:安排|措施|打算|计划|举措|原因)[。:]?$")
 # So much of a heading's end is looked at for an aspect (聚焦..., ...方面).
 _LONGEST_ASPECT = 80
 # How much a verdict yields to what the siblings are.
 _FIRM, _WEAK, _WEAKEST = 2, 1, 0
 # Of `_Family.issues`: most of the members with parts are issues.
 _MOST = 2
-_THIS_PROBLEM = re.compile(
+_THIS_PROBLEM = pattern(
     r"(?:针对|对|对于)(?:这|此|该|第[一二三四五六七八九十0-9]+个|上述|以上|存在|反馈|巡[视察])[^“]{0,10}问题"
 )
 

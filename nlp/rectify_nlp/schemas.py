@@ -1,6 +1,6 @@
 """What the service is sent and what it answers, as the OpenAPI document shows it.
 
-Requests are checked against these; answers are the rows of `rows`, which a test holds to
+Requests are checked against these; answers are the rows of `records`, which a test holds to
 them.
 """
 

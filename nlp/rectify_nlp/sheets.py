@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any, Literal
 
-from rectify_nlp.rows import clean, to_json
+from rectify_nlp.records import clean, to_json
 
 # Excel's limits: UTF-16 units in a cell, rows in a sheet.
 CELL_LIMIT = 32_767

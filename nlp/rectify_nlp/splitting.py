@@ -11,7 +11,6 @@ heading. docs/splitting.md tells the same in prose.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -27,6 +26,7 @@ from rectify_nlp.folding import (
 )
 from rectify_nlp.grammar import Grammar, load_grammar
 from rectify_nlp.outline import Node, outline
+from rectify_nlp.patterns import pattern
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
@@ -300,9 +300,9 @@ class _Splitter:
         return self.text.count("\n", 0, self._fold.place(position)) + 1
 
 
-_LINE = re.compile(r"[^ \n][^\n]*")
-_ITEM = re.compile(r"[一二三四五六七八九十]+、|[(][一二三四五六七八九十0-9]+[)]|[0-9]+[.、]")
-_SIGNATURE = re.compile(
+_LINE = pattern(r"[^ \n][^\n]*")
+_ITEM = pattern(r"[一二三四五六七八九十]+、|[(][一二三四五六七八九十0-9]+[)]|[0-9]+[.、]")
+_SIGNATURE = pattern(
     r"(?:中共|中国共产党).{2,40}(?:党组|委员会|党委|党工委|总支部|支部)"
     r"|(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日"
 )

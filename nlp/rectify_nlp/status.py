@@ -13,38 +13,39 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from rectify_nlp.grammar import Grammar
+from rectify_nlp.patterns import pattern
 from rectify_nlp.taxonomy import Taxonomy
 from rectify_nlp.types import Stated, Totals
 
-_NOT_REACHED = re.compile(r"(?:尚?未(?:能|全部|完全)?|没有?|尚需|仍需|待|不能|无法)$")
-_PLANNED = re.compile(
+_NOT_REACHED = pattern(r"(?:尚?未(?:能|全部|完全)?|没有?|尚需|仍需|待|不能|无法)$")
+_PLANNED = pattern(
     r"(?:预计|拟|计划|力争|确保|争取|将|将于|可|要求|推动|年底前|月底前|日前)[^,。;]{0,14}$"
 )
-_VALUE = re.compile(r"[ ]*+[“\[(]?(?P<words>[^。;\n]{1,40})")
+_VALUE = pattern(r"[ ]*+[“\[(]?(?P<words>[^。;\n]{1,40})")
 _SUBJECT = r"(?:该|此|本|上述|以上|反馈)(?:项)?(?:具体)?(?:问题|事项|任务|整改任务|整改事项)"
-_SENTENCE = re.compile(
+_SENTENCE = pattern(
     r"(?:^|(?<=[。;\n])|(?<=,)(?=目前))[ ]*+"
     rf"(?:(?:截至)?目前,?|至此,?)?{_SUBJECT}"
     r"(?:目前)?(?:均)?(?P<words>[^,。;\n]{2,24}(?:,(?:并|需|但|仍|正)[^,。;\n]{2,14})?)(?=[,。;\n]|$)"
 )
-_BARE = re.compile(r"[ ]*+(?P<words>[^,。;:\n]{2,24})(?=[。;\n]|$)")
+_BARE = pattern(r"[ ]*+(?P<words>[^,。;:\n]{2,24})(?=[。;\n]|$)")
 # Found several times as fast as a sentence that has it.
-_SUBJECT_ONLY = re.compile(_SUBJECT)
+_SUBJECT_ONLY = pattern(_SUBJECT)
 # What may follow a wording within a status: "已完成整改,并长期坚持", "已完成,同意销号".
-_STATUS_TAIL = re.compile(
+_STATUS_TAIL = pattern(
     r"(?:[,、]?(?:整改|问题|任务|销号|阶段性|成效|并|需|仍|已|持续|长期|坚持|推进|巩固|取得|工作|到位|完成|同意|达到|序时|进度|中|的))*"
 )
-_BRACKETED = re.compile(r"[ ]*+[(\[](?P<words>[^()\[\]\n]{2,16})[)\]]")
-_NEXT = re.compile(r"[。;!?\n]")
-_UNDER_WAY = re.compile(r"预计|拟|计划|力争|正在|尚未|未")
-_PROMISED = re.compile(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改到位)")
+_BRACKETED = pattern(r"[ ]*+[(\[](?P<words>[^()\[\]\n]{2,16})[)\]]")
+_NEXT = pattern(r"[。;!?\n]")
+_UNDER_WAY = pattern(r"预计|拟|计划|力争|正在|尚未|未")
+_PROMISED = pattern(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改到位)")
 # What may stand between 已完成 and a later, weaker statement.
-_JOINED = re.compile(r"[,、并且需要仍但继续 整改阶段性]*")
+_JOINED = pattern(r"[,、并且需要仍但继续 整改阶段性]*")
 # A heading that sorts issues by their status, and one that names a problem instead.
-_SORTS = re.compile(r"问题|事项|任务|清单|[(][0-9]+|集中整改期")
-_NAMES_PROBLEM = re.compile(r"关于|不[到够力]|进一步|推动|确保|坚决|抓好|推进(?!的)")
+_SORTS = pattern(r"问题|事项|任务|清单|[(][0-9]+|集中整改期")
+_NAMES_PROBLEM = pattern(r"关于|不[到够力]|进一步|推动|确保|坚决|抓好|推进(?!的)")
 # What may surround a wording in a bare sentence without changing what is said.
-_FILLER = re.compile(
+_FILLER = pattern(
     r"(?:问题|整改|目前|均|全部|已经|现|工作|任务|该|此|本|项|,|、|\(|\)|“|”|\s|立行立改)*"
 )
 
@@ -235,7 +236,7 @@ def _tight(words: str) -> str:
 
 
 _COUNT = r"(?P<count>[0-9]{1,4})[ ]*+(?:个|项|条|类)"
-_TOTAL = re.compile(
+_TOTAL = pattern(
     r"(?:反馈|反映|指出|提出|涉及|梳理|分解|细化|共有?|列出|查出|审计发现)[^。;:\n0-9]{0,24}?"
     r"(?:[0-9]{1,3}个(?:方面|大?类|大?项)[、,]?(?:共)?)?"
     + _COUNT

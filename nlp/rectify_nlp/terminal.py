@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rectify_nlp.rows import clean, deciding, row, to_json_line
+from rectify_nlp.records import clean, deciding, row, to_json_line
 from rectify_nlp.splitting import Split
 from rectify_nlp.types import Evidence, Failure, Finding, Notice, Report, Segment
 

@@ -9,27 +9,28 @@ from functools import cached_property
 from itertools import chain
 
 from rectify_nlp.grammar import LABEL_BEHIND, Grammar
+from rectify_nlp.patterns import pattern
 from rectify_nlp.status import StatusReader
 
-CLAUSE = re.compile(r"[,。;:!?]")
-STARTS = re.compile(f"[{LABEL_BEHIND}]")
-SENTENCES = re.compile(r"[。;!?\n]")
-_DEEDS = re.compile(
+CLAUSE = pattern(r"[,。;:!?]")
+STARTS = pattern(f"[{LABEL_BEHIND}]")
+SENTENCES = pattern(r"[。;!?\n]")
+_DEEDS = pattern(
     r"已[^,。;]{0,8}[经于将对完成制印修全建立开组召]|[^不]了|共计|累计|截至|均已|[0-9]+月[0-9]+日"
 )
 # Counts of problems and of those mended: statistics, not an issue.
-_NUMBERED = re.compile(r"[0-9]+[个项条]")
-_STATISTICS = re.compile(
+_NUMBERED = pattern(r"[0-9]+[个项条]")
+_STATISTICS = pattern(
     r"问题[0-9]+[个项条]|[0-9]+[个项条](?:反馈|具体)?问题|(?:反馈|完成(?:整改)?|整改)[0-9]+[个项条]"
 )
-_DEALT_WITH = re.compile(r"(?:对|将|把|向|给予)(?!.*(?:问题|现象|情况)$)")
-_COUNTED = re.compile(r"的[0-9]+")
+_DEALT_WITH = pattern(r"(?:对|将|把|向|给予)(?!.*(?:问题|现象|情况)$)")
+_COUNTED = pattern(r"的[0-9]+")
 
-_LINE = re.compile(r"\n[ ]*+")
-_ANSWERS = re.compile(
+_LINE = pattern(r"\n[ ]*+")
+_ANSWERS = pattern(
     r"(?<!报送)(?<!提交)整改(?:进展|落实|完成)?情况[^。\n]{0,12}(?:通报|公布|公开|公示|报告|如下)|一是[^。\n]{2,80}[;。]二是"
 )
-_FEEDBACK = re.compile(r"(?:指出|发现)(?:了)?(?:的)?(?:以下|一些|主要)?[^。\n]{0,12}问题")
+_FEEDBACK = pattern(r"(?:指出|发现)(?:了)?(?:的)?(?:以下|一些|主要)?[^。\n]{0,12}问题")
 
 
 def next_start(text: str, position: int, end: int, marks: re.Pattern[str] = STARTS) -> int:

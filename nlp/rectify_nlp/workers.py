@@ -36,7 +36,7 @@ from rectify_nlp.errors import ModelError
 from rectify_nlp.inputs import text_of
 from rectify_nlp.ledger import ledger_records
 from rectify_nlp.model import Model
-from rectify_nlp.rows import csv_columns, csv_lines, failure_row, records, to_json_line
+from rectify_nlp.records import csv_columns, csv_lines, failure_row, records, to_json_line
 from rectify_nlp.shards import Shard, Slice
 from rectify_nlp.types import Failure, Limits, Report, Result, Segment
 

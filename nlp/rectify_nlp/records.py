@@ -10,13 +10,13 @@ import csv
 import io
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, time
 from itertools import count
 from typing import Any
 
 from rectify_nlp.model import Model
+from rectify_nlp.patterns import pattern
 from rectify_nlp.types import Evidence, Failure, Finding, Notice, Report, Result, Verdict
 
 COLUMNS = (
@@ -239,8 +239,8 @@ def csv_lines(records: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
         yield _csv_line([csv_cell(flat.get(name)) for name in columns])
 
 
-_FORMULA = re.compile(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_FORMULA = pattern(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_CONTROL = pattern(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def clean(text: str) -> str:
