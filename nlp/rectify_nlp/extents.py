@@ -71,11 +71,14 @@ class Extents:
             if label is None:
                 if reading_problem:
                     follow = next_start(folded, start, end, SENTENCES)
-                    if self._problem_goes_on(node, start, follow if follow >= 0 else end, end):
-                        problem_end = follow if follow >= 0 else end
-                        position = follow
+                    stop = self._wording.next_label(start, end)
+                    follow = min(follow, stop) if follow >= 0 else stop
+                    if self._problem_goes_on(node, start, follow, end):
+                        problem_end = position = follow
+                        while follow == stop and folded[problem_end - 1] in " ,":
+                            problem_end -= 1
                         continue
-                return problem_end, start, None
+                return problem_end, start + self._bare_label(start), None
             if label["detail"] or label["problem"]:
                 position = label.end()
                 follow = next_start(folded, position, end)
@@ -102,6 +105,11 @@ class Extents:
             position = folded.find("\n", skip_blank(folded, label.end(), end), end)
         return problem_end, end, None
 
+    def _bare_label(self, start: int) -> int:
+        """Length of a label at `start` that lost its colon, where others have theirs."""
+        label = _BARE_LABEL.match(self._folded, start)
+        return len(label.group()) if label and self._wording.labelled else 0
+
     def _problem_goes_on(self, node: Node, start: int, follow: int, end: int) -> bool:
         """Whether the sentence at `start` still tells the problem, not the measures."""
         sentence = self._folded[start:follow].strip()
@@ -112,7 +120,7 @@ class Extents:
         firm = node.form not in ("sentence", "labelled")
         if not firm and self._wording.label_ahead(start, end):
             return True
-        if firm and not _MEASURE_CUE.match(self._folded, follow):
+        if firm and not _ROW_CUE.match(self._folded, follow):
             return False  # behind a firm title, only what stands right before 一是 ...
         same_line = "\n" not in self._folded[node.body : start]
         return (
@@ -161,10 +169,17 @@ class Extents:
         return True
 
 
-_HANDLING = pattern(r"[对将把]")
-_MEASURE_CUE = pattern(
-    r"(?:一是|首先|第一|针对|对此|(?:该|此|本)(?:项)?问题|目前|截至|下一?步|已|经|20[0-9]{2}年[0-9]{1,2}月|[(\[]?[0-9一]{1,2}[)\].、])"
+_BARE_LABEL = pattern(
+    r"(?<![^\n 。;!?])整改(?:落实|完成|进展)?情况(?![如的良较及通和与已均,:])(?=[\u4e00-\u9fff])"
 )
+_HANDLING = pattern(r"[对将把]")
+_CUES = (
+    r"(?:一是|首先|第一|针对|对此|(?:该|此|本)(?:项)?问题|目前|截至|下一?步|已|经|20[0-9]{2}年[0-9]{1,2}月"
+    r"|[(\[]?[0-9一]{1,2}[)\].、])"
+)
+_MEASURE_CUE = pattern(_CUES)
+# A sentence that states the status comes behind the measures, not before them.
+_ROW_CUE = pattern(rf"(?!(?:该|此|本)(?:项)?问题(?:均|现|目前)*(?:已|基本|尚未|仍未|正在)){_CUES}")
 
 
 def _later_label(folded: str, position: int, end: int, grammar: Grammar) -> int:

@@ -48,6 +48,8 @@ _OPERATORS = "\\.^$*+?{}[]|()"
 
 # Where an item label may stand: at the start of a line or sentence, or behind a bracket.
 LABEL_BEHIND = r"。;!?\n\])”"
+# ... and 整改情况: behind a comma or a western full stop, too, or run together with a title.
+_INNER = r"整改?[^,。:;\n]{0,5}[况施果效]:"
 
 
 @lru_cache(maxsize=4)
@@ -86,8 +88,10 @@ def load_grammar(path: Path | None = None) -> Grammar:
     ]
     return Grammar(
         label=re.compile(f"{_BEFORE}{begins}(?:{labels}|(?P<status>{status_words})){_AFTER}"),
-        before_label=re.compile(f"[{LABEL_BEHIND}]{begins}"),
-        behind_title=re.compile(rf"[。:;!”\]) ](?!(?<= )[ ]){begins}"),
+        before_label=re.compile(rf"[{LABEL_BEHIND}]{begins}|[,.](?=[ ]*+{_INNER})"),
+        behind_title=re.compile(
+            rf"[。:;!”\]) ](?!(?<= )[ ]){begins}|[,.](?=[ ]*+{_INNER})|(?<=问题)(?={_INNER}[^\n])"
+        ),
         status_label=re.compile(f"{_BEFORE}{begins}(?:{status_words}){_AFTER}"),
         organisation=re.compile(words("sections", "organisation")),
         issues=re.compile(words("sections", "issues")),

@@ -6,6 +6,8 @@ or the first of a row of measures (一是 ...) does.
 
 from __future__ import annotations
 
+import re
+
 from rectify_nlp.grammar import Grammar
 from rectify_nlp.patterns import pattern
 
@@ -47,7 +49,9 @@ def find_head(folded: str, start: int, end: int, grammar: Grammar) -> tuple[int,
                 depth += 1
             elif mark in "”’》)":
                 depth -= 1
-            elif depth <= 0:
+            elif depth <= 0 and (
+                match["comma"] is None or _names_deficit(about, match.end(), grammar)
+            ):
                 return match.end(), "about"
     return _sentence_end(folded, start, limit), "sentence"
 
@@ -64,8 +68,15 @@ _TITLE_TAIL = pattern(
 _ABOUT = pattern(r"(?:关于|针对|对于|对|就)(?!照|标|比|口|接)")
 _ABOUT_END = pattern(
     r"[“‘《(”’》)]|(?:的)?问题(?:的)?(?:整改)?(?:落实|进展|完成)?(?:情况)?[ ]*+"
-    r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.]|$|(?=\n)|(?=[ ]*+(?:整改情况|整改落实|一是)))"
+    r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.]|$|(?=\n)|(?=[ ]*+(?:整改情况|整改落实|一是)))|(?P<comma>的问题(?=,))"
 )
+
+
+def _names_deficit(about: re.Match[str], end: int, grammar: Grammar) -> bool:
+    """关于...的问题, is a title and no part of a sentence where it says what is wrong."""
+    return about.group() == "关于" and bool(grammar.deficit.search(about.string, about.end(), end))
+
+
 _PAIRS = {"“": "”", "‘": "’", "《": "》", "(": ")", "[": "]"}
 _TOKENS = pattern(r"[“”‘’《》()\[\]。!?]")
 
@@ -104,15 +115,16 @@ def _sentence_end(folded: str, start: int, end: int) -> int:
 
 _MEASURE_START = pattern(
     r"[。;:, ”)](?P<row>)[ ]*+(?:(?:主要)?一是|(?:[(]1[)]|[(]一[)]|①|1[.、](?![0-9])))"
+    r"|(?=,[ ]*+针对(?:此|该|这一?)(?:类|项|些)?问题)"
 )
 
 
 def _before_measures(folded: str, start: int, end: int, grammar: Grammar) -> int:
     """Where an item label or the first of a row of measures ends the title at the latest."""
     match = _MEASURE_START.search(folded, start + 1, end)
-    limit = match.start("row") if match else end
+    limit = max(match.start(), match.start("row")) if match else end
     for mark in grammar.behind_title.finditer(folded, start + 2, limit):
         label = grammar.label.match(folded, mark.end(), limit)
         if label and (label["measures"] or label["other"] or label["status"]):
-            return mark.end()
+            return mark.start() if mark.group() == "," else mark.end()
     return limit

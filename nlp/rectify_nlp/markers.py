@@ -18,7 +18,7 @@ _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
 # Behind a decimal fraction: 1.5小时 is no heading 1.5.
 _UNIT = "[ ]?(?:[万亿千百]|[个元倍米吨亩度斤]|小时|公[里顷斤]|平方|立方|分钟|厘米|毫米|千米)"
 _MARKER = pattern(
-    rf"(?P<question>(?:(?:反馈)?(?:具体)?问题|任务)[ ]?(?:[0-9]{{1,4}}|[{HAN}]{{1,3}})(?:[::.、)][ ]*+|(?=[ \n“]|$)))"
+    rf"(?P<question>(?:(?:反馈)?(?:具体)?问题|任务)[ ]?(?:[0-9]{{1,4}}|[{HAN}]{{1,3}})(?:[::.、)](?!问题[0-9{HAN}])[ ]*+|(?=[ \n“]|$)))"
     rf"|(?P<han>[{HAN}]{{1,4}})、"
     rf"|[(][ ]*+(?P<han_bracket>[{HAN}]{{1,4}})[ ]*+[)][、.]?"
     rf"|(?P<han_half>[{HAN}]{{1,4}})[)]"
@@ -249,9 +249,12 @@ def _heads_row(folded: str, first: int, end: int, grammar: Grammar) -> bool:
     """Whether the line is a heading over the labelled problem or row of a table below it."""
     if end - first > 30 or not _TITLE_LINE.fullmatch(folded, first, end):
         return False
+    if _LEADS_IN.search(folded, first, end):
+        return False
     label = grammar.label.match(folded, skip_blank(folded, end, len(folded)))
     return label is not None and (label["row"] or label["problem"]) is not None
 
 
+_LEADS_IN = pattern("[如见下附]表|如下")
 # "关于...问题" over "...的公示": the title of the page, not an issue.
 _TITLE_CONTINUES = pattern(r"(?:公示|通报|公告|报告|通告)$")

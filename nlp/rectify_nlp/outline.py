@@ -89,8 +89,9 @@ def _under_headings(wording: Wording, told: list[Node], stop: int) -> list[Node]
 
 
 def openers(wording: Wording, start: int, end: int) -> list[Node]:
-    """Nodes for the unnumbered lines of a stretch that open with a deficit."""
-    return _nodes(wording, list(paragraphs(wording, start, end)), end)
+    """Nodes for the unnumbered lines of a stretch that open with a deficit, below the
+    unnumbered headings between them."""
+    return _tree(wording, _nodes(wording, list(paragraphs(wording, start, end)), end))
 
 
 def clauses(wording: Wording, start: int, end: int, least: int = 2) -> list[Node]:
@@ -99,6 +100,7 @@ def clauses(wording: Wording, start: int, end: int, least: int = 2) -> list[Node
         match
         for match in _clause_problems(wording.text, start, end)
         if not match["bare"] or _bare_problem(wording, match["bare"])
+        if not match["long"] or wording.deficit(match["long"])
     ]
     if len(found) < least:
         return []
@@ -126,6 +128,7 @@ _CLAUSE_PROBLEM = (
     r"(?:对|针对|关于)?“[^“”\n]{4,120}”[^“”,。;:\n]{0,8}问题(?:的整改)?"
     r"|“[^“”\n]{4,80}”的整改"
     r"|(?:对|针对|关于)(?![^。;\n]{0,6}(?:存在|反馈|上述|以上|发现的问题|巡[视察]|这))[^。;,:\n]{3,70}?问题"
+    r"|(?P<long>(?:对|针对|关于)(?!照|标|[^。;\n]{0,6}(?:存在|反馈|上述|以上|发现的问题|巡[视察]|这))[^。;,:“”\n]{3,50},[^。;,:“”\n]{2,40}的问题)"
     r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈)[^。;,:“”\n]{6,60}的问题))(?=[,:]))"
 )
 _FIRST_CLAUSE = pattern(_CLAUSE_PROBLEM)

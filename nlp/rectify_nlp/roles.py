@@ -19,6 +19,8 @@ from rectify_nlp.wording import Wording
 
 ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"
 
+# Kinds of nodes that open an issue by their form.
+_OPENING = ("question", "label", "open")
 # A text of fewer characters is a title's remainder, no account of measures.
 _TEXT = 15
 # A heading that names what is still open, only to go on to what is planned for it.
@@ -128,9 +130,7 @@ class Roles:
             return True
         if node.form in ("quoted", "about"):
             return not _THIS_PROBLEM.match(self.head(node))
-        return node.kind in ("question", "label", "open") or bool(
-            self.grammar.title_end.search(self.head(node))
-        )
+        return node.kind in _OPENING or bool(self.grammar.title_end.search(self.head(node)))
 
     def _like_issue(self, node: Node) -> bool:
         """Whether the head reads like a problem."""
@@ -180,10 +180,10 @@ class Roles:
 
     def _leads(self, node: Node) -> bool:
         """An aspect or a section over issues, itself naming no deficit of its own."""
+        head = self.head(node)
+        named = node.form != "sentence" or node.kind in _OPENING or self.wording.deficit(head)
         return self.aspect(node) or (
-            node.parent is None
-            and self.grammar.issues.search(self.head(node)) is not None
-            and not self.strong(node)
+            node.parent is None and self.grammar.issues.search(head) is not None and not named
         )
 
     # -- second pass: roles from the top down ------------------------------------

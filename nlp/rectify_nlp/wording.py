@@ -65,6 +65,11 @@ class Wording:
         )
 
     @cached_property
+    def labelled(self) -> bool:
+        """Whether the measures of several issues have a label."""
+        return sum(label["measures"] is not None for label in self._labels) >= 2
+
+    @cached_property
     def _labels(self) -> list[re.Match[str]]:
         """The item labels at the start of a line or sentence, in order."""
         starts = chain((0,), (mark.end() for mark in self.grammar.before_label.finditer(self.text)))
@@ -89,6 +94,12 @@ class Wording:
             if label and label.start() >= done:
                 done = label.end()
                 yield label
+
+    def next_label(self, start: int, end: int) -> int:
+        """Where the next label behind `start` stands; `end` if there is none before."""
+        starts = self._label_starts
+        ahead = bisect_right(starts, start)
+        return min(starts[ahead], end) if ahead < len(starts) else end
 
     def opens_measures(self, label: re.Match[str], end: int) -> bool:
         """Whether text follows the label: with a status alone (完成情况:已完成) it opens nothing."""
