@@ -36,6 +36,8 @@ class Extents:
     def find(self, node: Node, end: int) -> Extent:
         """The extent of the issue of `node`, whose text runs to `end`; positions in folded text."""
         problem_end, start, fused = self._boundaries(node, end)
+        if not self._folded[start:end].strip() and not self._wording.only_problems:
+            problem_end, start = self._answered_within(node.head, problem_end)
         stop, trailing = self._measures_end(start, end, row=node.kind == "label")
         stated = (
             trailing
@@ -105,6 +107,13 @@ class Extents:
             position = folded.find("\n", skip_blank(folded, label.end(), end), end)
         return problem_end, end, None
 
+    def _answered_within(self, start: int, end: int) -> tuple[int, int]:
+        """End of a problem that is answered in the same sentence, and where the answer starts."""
+        for answer in _ANSWER.finditer(self._folded, start, end):
+            if self._wording.deficit(self._folded[start : answer.start()]):
+                return answer.start(), answer.end()
+        return end, end
+
     def _bare_label(self, start: int) -> int:
         """Length of a label at `start` that lost its colon, where others have theirs."""
         label = _BARE_LABEL.match(self._folded, start)
@@ -113,7 +122,7 @@ class Extents:
     def _problem_goes_on(self, node: Node, start: int, follow: int, end: int) -> bool:
         """Whether the sentence at `start` still tells the problem, not the measures."""
         sentence = self._folded[start:follow].strip()
-        if not sentence:
+        if not sentence or JOINT.match(sentence):
             return False
         if self._wording.only_problems:
             return "\n" not in self._folded[node.body : start]
@@ -169,8 +178,20 @@ class Extents:
         return True
 
 
+# A clause that tells a deed, or whatever follows 针对...的问题.
+_ANSWER = pattern(
+    r"[,;。](?=(?:(?:现|目前|截至[^,。;]{0,10}),?)?已(?:[将对于按把向由经]|完成|全[部额]|组织|制定|建立|收[回缴]|追|清|退|补)"
+    r"|现将|对此|针对[此该这]|经[^,。;]{1,14}(?:核实|审核|研究|批准|协调|整改|核查|清理))"
+    r"|(?<=的问题),"
+)
 _BARE_LABEL = pattern(
     r"(?<![^\n 。;!?])整改(?:落实|完成|进展)?情况(?![如的良较及通和与已均,:])(?=[\u4e00-\u9fff])"
+)
+# Measures that answer several problems at once say so.
+_NUMBER = "(?:[0-9]{1,2}|[一二三四五六七八九十两]{1,2})"
+JOINT = pattern(
+    rf"(?:针对|对|关于)?(?:(?:以上|上述)(?:第?{_NUMBER}[、和及至-]*)+[个项条类]?(?:具体)?问题"
+    rf"|第{_NUMBER}(?:[、和及至-]第?{_NUMBER})+[个项条]?(?:具体)?问题|问题{_NUMBER}[、和及]问题{_NUMBER})"
 )
 _HANDLING = pattern(r"[对将把]")
 _CUES = (

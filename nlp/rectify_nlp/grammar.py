@@ -90,7 +90,7 @@ def load_grammar(path: Path | None = None) -> Grammar:
         label=re.compile(f"{_BEFORE}{begins}(?:{labels}|(?P<status>{status_words})){_AFTER}"),
         before_label=re.compile(rf"[{LABEL_BEHIND}]{begins}|[,.](?=[ ]*+{_INNER})"),
         behind_title=re.compile(
-            rf"[。:;!”\]) ](?!(?<= )[ ]){begins}|[,.](?=[ ]*+{_INNER})|(?<=问题)(?={_INNER}[^\n])"
+            rf"[。:;!”\]) ](?!(?<= )[ ]){begins}|[,.](?=[ ]*+{_INNER})|(?<=[\u4e00-\u9fff])(?<![的将报送把对按与和及其各此])(?={_INNER}[^\n])"
         ),
         status_label=re.compile(f"{_BEFORE}{begins}(?:{status_words}){_AFTER}"),
         organisation=re.compile(words("sections", "organisation")),

@@ -158,9 +158,18 @@ def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -
                 stop_ = folded.find("。", head_end, limit) + 1
                 if not folded[stop_ or limit : limit].strip() and folded[limit:end].strip():
                     head_end = stop_ or limit
+        if form == "sentence" and _ASPECT_LEAD.fullmatch(folded, head, head_end):
+            # "...方面。" on the line of the problem that it leads to.
+            further = find_head(folded, head_end, limit, wording.grammar)[0]
+            told = folded[head_end:further]
+            if wording.states_problem(told) and not _FIRST_CLAUSE.match(told):
+                head_end = further
         head_end, body = wording.statuses.behind(folded, head, head_end, end)
         nodes.append(Node(kind, ordinal, start, mark_end, head, head_end, body, end, inline, form))
     return nodes
+
+
+_ASPECT_LEAD = pattern(r"[^,。;:\n]{2,24}方面[。:,]")
 
 
 def _without_table_of_contents(folded: str, nodes: list[Node]) -> list[Node]:

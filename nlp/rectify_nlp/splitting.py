@@ -12,10 +12,10 @@ heading. docs/splitting.md tells the same in prose.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rectify_nlp.cautions import cautions
-from rectify_nlp.extents import Extents
+from rectify_nlp.extents import JOINT, Extents
 from rectify_nlp.folding import (
     Folded,
     can_simplify,
@@ -210,10 +210,27 @@ class _Splitter:
 
     def _issues(self, nodes: list[Node], stop: int) -> Iterator[Issue]:
         inside = [node for node in nodes if node.role in (ISSUE, HEADING, OUTSIDE)]
+        unanswered: list[tuple[Node, Issue]] = []
         for position, node in enumerate(inside):
-            if node.role == ISSUE:
-                end = inside[position + 1].start if position + 1 < len(inside) else stop
-                yield self._issue(node, end)
+            if node.role != ISSUE:
+                continue
+            end = inside[position + 1].start if position + 1 < len(inside) else stop
+            issue = self._issue(node, end)
+            if not issue.measures.text:
+                unanswered.append((node, issue))
+                continue
+            joint = JOINT.match(fold(issue.measures.text)) is not None
+            for other, before in unanswered:
+                shared = joint and other.parent is node.parent
+                yield (
+                    replace(before, measures=issue.measures, stated=issue.stated)
+                    if shared
+                    else before
+                )
+            unanswered = []
+            yield issue
+        for _, issue in unanswered:
+            yield issue
 
     def _issue(self, node: Node, end: int) -> Issue:
         """The issue of `node`, whose text runs to `end`."""
