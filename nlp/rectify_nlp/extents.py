@@ -110,7 +110,8 @@ class Extents:
     def _answered_within(self, start: int, end: int) -> tuple[int, int]:
         """End of a problem that is answered in the same sentence, and where the answer starts."""
         for answer in _ANSWER.finditer(self._folded, start, end):
-            if self._wording.deficit(self._folded[start : answer.start()]):
+            told = self._folded[start : answer.start()]
+            if (answer.group() == "," and told.endswith("的问题")) or self._wording.deficit(told):
                 return answer.start(), answer.end()
         return end, end
 
@@ -135,12 +136,17 @@ class Extents:
         return (
             same_line
             and len(sentence) <= 160
-            and self._wording.deficit(sentence)
+            and (self._wording.deficit(sentence) or self._above_a_row(follow, end))
             and (not _HANDLING.match(sentence) or self._wording.deficit(sentence.split(",", 1)[0]))
             and not _MEASURE_CUE.match(sentence)
             and not self._wording.positive(sentence)
             and not self._wording.deeds(sentence)
         )
+
+    def _above_a_row(self, position: int, end: int) -> bool:
+        """Whether a line ends at `position` and the next one begins a row of measures (一是 ...)."""
+        begin = skip_blank(self._folded, position, end)
+        return "\n" in self._folded[position - 1 : begin] and self._folded.startswith("一是", begin)
 
     def _measures_end(self, start: int, end: int, *, row: bool) -> tuple[int, Stated | None]:
         """Cut label lines (status, deadline, person in charge) off the end of the measures.

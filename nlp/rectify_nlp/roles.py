@@ -152,7 +152,8 @@ class Roles:
 
     def _statistic(self, node: Node) -> bool:
         """Whether `node` counts problems instead of naming one."""
-        return self.wording.statistic(node.head, node.end)
+        names = self.wording.deficit(self.head(node)) and not self.wording.counts(self.head(node))
+        return not names and self.wording.statistic(node.head, node.end)
 
     def _next_steps(self, node: Node) -> bool:
         head = self.head(node)

@@ -147,6 +147,10 @@ class Wording:
                 return False
         return self.deficit(sentence)
 
+    def counts(self, sentence: str) -> bool:
+        """Whether `sentence` counts problems or the like."""
+        return _NUMBERED.search(sentence) is not None
+
     def statistic(self, start: int, end: int) -> bool:
         """Counts of problems instead of a problem."""
         end = min(end, start + 160)
