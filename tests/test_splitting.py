@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from rectify_nlp.splitting import segment
 PIECES = [
     "一、", "(一)", "（二）", "1.", "2、", "(1)", "①", "一是", "二是", "问题1:", "关于“", "”的问题", "的问题。", "整改情况:",
     "整改进度:", "已完成", "未完成", "长期坚持", "整改措施:", "反馈问题:", "存在", "不到位", "学习不深入", "加强管理", "。", ",", ";",
-    "\n", " ", "\u3000", "2023年", "25个问题", "《", "》", "(", ")", "下一步", "方面", "欢迎监督", "党(dǎng)", "關於", "整改", "巡察",
+    "\n", " ", "\u3000", "2023年", "25个问题", "《", "》", "(", ")", "下一步", "方面", "欢迎监督", "针对上述两个问题,", "现已", "的问题,", "党(dǎng)", "關於", "整改", "巡察",
 ]  # fmt: skip
 
 
@@ -25,11 +26,13 @@ def test_whatever_the_text_claims_stand_in_it_and_in_order(text: str) -> None:
     notice = notice_from_text(text, "made up")
     parts = split(notice)
     last = 0
-    for issue in parts.issues:
+    for issue, after in zip_longest(parts.issues, parts.issues[1:]):
         for passage in (issue.problem, issue.measures, *issue.path):
             assert text[passage.start : passage.end] == passage.text
         assert last <= issue.problem.start <= issue.problem.end <= issue.measures.start
-        last = issue.measures.end
+        shared = after is not None and after.problem.start < issue.measures.end
+        assert not shared or issue.measures == after.measures
+        last = issue.problem.end if shared else issue.measures.end
         if issue.stated:
             assert text[issue.stated.start : issue.stated.end] == issue.stated.text
     if not parts.issues:
@@ -80,3 +83,138 @@ def test_traditional_status_of_a_ready_cut_segment():
         _, issue = segment("關於學習不夠的問題", measures)
         assert issue.stated is not None
         assert issue.stated.status == "已完成"
+
+
+LAST = "3.财务管理混乱。\n整改情况：补正凭证9张。"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            f"1.学习不深入。\n整改落实请况：集中学习2次。\n2.管理松散。\n整该情况：修订制度1项。\n{LAST}",
+            [("学习不深入。", "集中学习2次。"), ("管理松散。", "修订制度1项。")],
+            id="misspelt labels",
+        ),
+        pytest.param(
+            f"1.学习不深入。\n整改情况各支部集中学习2次。\n2.管理松散。\n整改情况：修订制度1项。\n{LAST}",
+            [("学习不深入。", "各支部集中学习2次。"), ("管理松散。", "修订制度1项。")],
+            id="a label without its colon, beside others",
+        ),
+        pytest.param(
+            "1.学习不深入。\n整改情况各支部集中学习2次。\n2.管理松散。\n办公室修订制度1项。",
+            [
+                ("学习不深入。", "整改情况各支部集中学习2次。"),
+                ("管理松散。", "办公室修订制度1项。"),
+            ],
+            id="no label where there are no others",
+        ),
+        pytest.param(
+            f"1.学习不深入，整改情况：集中学习2次。\n2.管理松散.整改落实情况：修订制度1项。\n{LAST}",
+            [("学习不深入", "集中学习2次。"), ("管理松散.", "修订制度1项。")],
+            id="labels behind a comma and a western full stop",
+        ),
+        pytest.param(
+            f"1.学习不深入整改情况：集中学习2次。\n2.会议纪律松散问题整改情况：修订制度1项。\n{LAST}",
+            [("学习不深入", "集中学习2次。"), ("会议纪律松散问题", "修订制度1项。")],
+            id="labels run together with the title",
+        ),
+        pytest.param(
+            f"1.学习不深入。2023年有1名党员缺少记录，整改情况：集中学习2次。\n{LAST}",
+            [("学习不深入。2023年有1名党员缺少记录", "集中学习2次。")],
+            id="a label behind the facts of the problem",
+        ),
+        pytest.param(
+            "1.学习不深入，现已集中补学2次。\n"
+            "2.白条入账，共有白条17张，经镇财政所核实，已换回票据。\n3.发放补贴不规范，截至目前已追回3万元。",
+            [
+                ("学习不深入", "现已集中补学2次。"),
+                ("白条入账，共有白条17张", "经镇财政所核实，已换回票据。"),
+                ("发放补贴不规范", "截至目前已追回3万元。"),
+            ],
+            id="problem and answer in one sentence",
+        ),
+        pytest.param(
+            "1.就业资金方面。2家企业骗取补贴3万元。县人社局全部追回，将企业列入失信名单。\n"
+            "2.危房改造方面。工程质量不合格。县住建局责成返修，审减工程款2万元。",
+            [
+                ("就业资金方面。2家企业骗取补贴3万元。", "县人社局全部追回，将企业列入失信名单。"),
+                ("危房改造方面。工程质量不合格。", "县住建局责成返修，审减工程款2万元。"),
+            ],
+            id="an aspect on the line of its problem",
+        ),
+        pytest.param(
+            "1.租金收缴不及时\n2.出租未公开招租\n针对上述两个问题，收回租金3万元，重新招租。\n"
+            "3.账实不符\n对全部资产盘点1次。",
+            [
+                ("租金收缴不及时", "针对上述两个问题，收回租金3万元，重新招租。"),
+                ("出租未公开招租", "针对上述两个问题，收回租金3万元，重新招租。"),
+                ("账实不符", "对全部资产盘点1次。"),
+            ],
+            id="two problems answered together",
+        ),
+        pytest.param(
+            "党的建设方面\n“三会一课”记录不全，有3次没有记录。5月起固定主题党日，集中补课2次。\n"
+            "村务管理方面\n坐班制度落实不好。5月起实行轮流值班，缺岗扣绩效50元。",
+            [
+                ("“三会一课”记录不全，有3次没有记录。", "5月起固定主题党日，集中补课2次。"),
+                ("坐班制度落实不好。", "5月起实行轮流值班，缺岗扣绩效50元。"),
+            ],
+            id="unnumbered problems below a numbered section",
+        ),
+        pytest.param(
+            "1.防范债务风险不够有力。2022年末负债率上升3.6个百分点，部分公司短贷长投。\n"
+            "一是制定方案1个。二是置换借款2亿元。\n2.学习不深入。\n一是补学2次。二是通报1次。",
+            [
+                (
+                    "防范债务风险不够有力。2022年末负债率上升3.6个百分点，部分公司短贷长投。",
+                    "一是制定方案1个。二是置换借款2亿元。",
+                ),
+                ("学习不深入。", "一是补学2次。二是通报1次。"),
+            ],
+            id="facts above a row of measures",
+        ),
+        pytest.param(
+            "1.关于资金下达不及时的问题。县财政局建立台账，对超过30日未分配的亮灯提醒。该问题已整改到位。\n"
+            "2.关于暂付款清理不到位的问题，县财政局制定计划，已消化3260万元。",
+            [
+                (
+                    "关于资金下达不及时的问题。",
+                    "县财政局建立台账，对超过30日未分配的亮灯提醒。该问题已整改到位。",
+                ),
+                ("关于暂付款清理不到位的问题", "县财政局制定计划，已消化3260万元。"),
+            ],
+            id="a firm title and a comma, a stated status at the end",
+        ),
+        pytest.param(
+            "1.预算管理方面的问题。对5个部门未执行采购规定，涉及金额236万元的问题，5个部门修订制度5项。"
+            "对3个部门车辆费用超预算的问题，有关部门压减经费。",
+            [
+                ("对5个部门未执行采购规定，涉及金额236万元的问题", "5个部门修订制度5项。"),
+                ("对3个部门车辆费用超预算的问题", "有关部门压减经费。"),
+            ],
+            id="a problem with a comma in running text",
+        ),
+    ],
+)
+def test_what_typists_do_is_read(text: str, expected: list[tuple[str, str]]) -> None:
+    head = (
+        "某局党组关于巡察整改情况的通报\n根据统一部署，巡察组反馈了问题。\n二、反馈问题整改情况\n"
+    )
+    issues = split(notice_from_text(head + text + "\n三、下一步打算\n持续抓好整改。", "x")).issues
+    found = [(issue.problem.text, issue.measures.text) for issue in issues]
+    assert found[: len(expected)] == expected
+    assert len(found) == len(expected) + text.endswith(LAST)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "status"),
+    [
+        ("整改尚未完成，计划明年办结。", "未完成"),
+        ("整改已全部完成。", "已完成"),
+        ("整改未建台账。", None),
+    ],
+)
+def test_a_status_may_be_stated_of_the_rectification(sentence: str, status: str | None) -> None:
+    _, issue = segment("学习不深入。", f"集中学习2次，印发资料30份。{sentence}")
+    assert (issue.stated and issue.stated.status) == status

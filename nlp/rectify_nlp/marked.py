@@ -37,8 +37,11 @@ class Block:
 def blocks(text: str, findings: Sequence[Finding]) -> list[Block]:
     """The whole text in blocks, issues and what stands between them, in order."""
     ends: list[tuple[int, int | None]] = []
-    for position, finding in sorted(enumerate(findings), key=lambda pair: _begin(pair[1])):
-        ends += [(_begin(finding), None), (_end(finding), position)]
+    ordered = sorted(enumerate(findings), key=lambda pair: _begin(pair[1]))
+    begins = [*(_begin(finding) for _, finding in ordered), len(text)]
+    for (position, finding), begin, after in zip(ordered, begins, begins[1:], strict=False):
+        # Issues that are answered together share the measures of the last.
+        ends += [(begin, None), (min(_end(finding), after), position)]
     ends.append((len(text), None))
     marks = {mark for finding in findings for mark in _marks(finding)}
     pieces = deque(_pieces(text, marks, [end for end, _ in ends]))

@@ -31,6 +31,10 @@ _LONGEST_ASPECT = 80
 _FIRM, _WEAK, _WEAKEST = 2, 1, 0
 # Of `_Family.issues`: most of the members with parts are issues.
 _MOST = 2
+_ANNOUNCES = pattern(
+    r"(?:[^,。;:“”]{0,16}(?:反馈|指出|查出|发现))?的?(?:意见[和、]?|具体|主要|突出|各[项类])*问题的?整改"
+    r"(?:落实|进展|完成)?(?:的?(?:主要|具体))?情况[。:]?"
+)
 _THIS_PROBLEM = pattern(
     r"(?:针对|对|对于)(?:这|此|该|第[一二三四五六七八九十0-9]+个|上述|以上|存在|反馈|巡[视察])[^“]{0,10}问题"
 )
@@ -130,7 +134,13 @@ class Roles:
             return True
         if node.form in ("quoted", "about"):
             return not _THIS_PROBLEM.match(self.head(node))
-        return node.kind in _OPENING or bool(self.grammar.title_end.search(self.head(node)))
+        return node.kind in _OPENING or self._titled(node)
+
+    def _titled(self, node: Node) -> bool:
+        """Whether the head ends like the title of an issue, and does not announce them all."""
+        head = self.head(node)
+        announces = node.parent is None and _ANNOUNCES.fullmatch(head)
+        return not announces and self.grammar.title_end.search(head) is not None
 
     def _like_issue(self, node: Node) -> bool:
         """Whether the head reads like a problem."""
