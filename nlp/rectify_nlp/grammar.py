@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rectify_nlp.errors import LabelsError
+from rectify_nlp.patterns import pattern
 from rectify_nlp.resources import resource
 
 
@@ -48,8 +49,12 @@ _OPERATORS = "\\.^$*+?{}[]|()"
 
 # Where an item label may stand: at the start of a line or sentence, or behind a bracket.
 LABEL_BEHIND = r"。;!?\n\])”"
-# ... and 整改情况: behind a comma or a western full stop, too, or run together with a title.
-_INNER = r"整改?[^,。:;\n]{0,5}[况施果效]:"
+# 整改情况: stands behind a comma or a western full stop, too, or right behind a title.
+# It begins with a character, so that re looks at nothing but places of it.
+INNER_LABEL = pattern(
+    r"整(?:(?<=[,.].)|(?<=[,.] .)|(?<=[\u4e00-\u9fff].)(?<![的将报送把对按与和及其各此].))"
+    r"改?[^,。:;\n]{0,5}[况施果效]:"
+)
 
 
 @lru_cache(maxsize=4)
@@ -88,10 +93,8 @@ def load_grammar(path: Path | None = None) -> Grammar:
     ]
     return Grammar(
         label=re.compile(f"{_BEFORE}{begins}(?:{labels}|(?P<status>{status_words})){_AFTER}"),
-        before_label=re.compile(rf"[{LABEL_BEHIND}]{begins}|[,.](?=[ ]*+{_INNER})"),
-        behind_title=re.compile(
-            rf"[。:;!”\]) ](?!(?<= )[ ]){begins}|[,.](?=[ ]*+{_INNER})|(?<=[\u4e00-\u9fff])(?<![的将报送把对按与和及其各此])(?={_INNER}[^\n])"
-        ),
+        before_label=re.compile(f"[{LABEL_BEHIND}]{begins}"),
+        behind_title=re.compile(rf"[。:;!”\]) ](?!(?<= )[ ]){begins}"),
         status_label=re.compile(f"{_BEFORE}{begins}(?:{status_words}){_AFTER}"),
         organisation=re.compile(words("sections", "organisation")),
         issues=re.compile(words("sections", "issues")),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from rectify_nlp.grammar import Grammar
+from rectify_nlp.grammar import INNER_LABEL, Grammar
 from rectify_nlp.patterns import pattern
 
 _MAX_HEAD = 600
@@ -115,7 +115,7 @@ def _sentence_end(folded: str, start: int, end: int) -> int:
 
 _MEASURE_START = pattern(
     r"[。;:, ”)](?P<row>)[ ]*+(?:(?:主要)?一是|(?:[(]1[)]|[(]一[)]|①|1[.、](?![0-9])))"
-    r"|(?=,[ ]*+针对(?:此|该|这一?)(?:类|项|些)?问题)"
+    r"|,[ ]*+针对(?:此|该|这一?)(?:类|项|些)?问题"
 )
 
 
@@ -123,8 +123,13 @@ def _before_measures(folded: str, start: int, end: int, grammar: Grammar) -> int
     """Where an item label or the first of a row of measures ends the title at the latest."""
     match = _MEASURE_START.search(folded, start + 1, end)
     limit = max(match.start(), match.start("row")) if match else end
+    inner = INNER_LABEL.search(folded, start + 2, limit)
+    if inner and folded[inner.end() : limit].strip():
+        limit = inner.start()
+        while folded[limit - 1] in " ,":
+            limit -= 1
     for mark in grammar.behind_title.finditer(folded, start + 2, limit):
         label = grammar.label.match(folded, mark.end(), limit)
         if label and (label["measures"] or label["other"] or label["status"]):
-            return mark.start() if mark.group() == "," else mark.end()
+            return mark.end()
     return limit

@@ -162,8 +162,10 @@ class Roles:
 
     def _statistic(self, node: Node) -> bool:
         """Whether `node` counts problems instead of naming one."""
-        names = self.wording.deficit(self.head(node)) and not self.wording.counts(self.head(node))
-        return not names and self.wording.statistic(node.head, node.end)
+        head = self.head(node)
+        return self.wording.statistic(node.head, node.end) and (
+            self.wording.counts(head) or not self.wording.deficit(head)
+        )
 
     def _next_steps(self, node: Node) -> bool:
         head = self.head(node)
@@ -192,9 +194,12 @@ class Roles:
     def _leads(self, node: Node) -> bool:
         """An aspect or a section over issues, itself naming no deficit of its own."""
         head = self.head(node)
-        named = node.form != "sentence" or node.kind in _OPENING or self.wording.deficit(head)
         return self.aspect(node) or (
-            node.parent is None and self.grammar.issues.search(head) is not None and not named
+            node.parent is None
+            and node.form == "sentence"
+            and node.kind not in _OPENING
+            and self.grammar.issues.search(head) is not None
+            and not self.wording.deficit(head)
         )
 
     # -- second pass: roles from the top down ------------------------------------

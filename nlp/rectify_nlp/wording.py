@@ -6,9 +6,9 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import chain
+from heapq import merge
 
-from rectify_nlp.grammar import LABEL_BEHIND, Grammar
+from rectify_nlp.grammar import INNER_LABEL, LABEL_BEHIND, Grammar
 from rectify_nlp.patterns import pattern
 from rectify_nlp.status import StatusReader
 
@@ -72,7 +72,13 @@ class Wording:
     @cached_property
     def _labels(self) -> list[re.Match[str]]:
         """The item labels at the start of a line or sentence, in order."""
-        starts = chain((0,), (mark.end() for mark in self.grammar.before_label.finditer(self.text)))
+        marks = (mark.end() for mark in self.grammar.before_label.finditer(self.text))
+        inner = (
+            label.start()
+            for label in INNER_LABEL.finditer(self.text)
+            if self.text[label.start() - 1] in ",. "
+        )
+        starts = merge((0,), marks, inner)
         return [label for start in starts if (label := self.grammar.label.match(self.text, start))]
 
     @cached_property
