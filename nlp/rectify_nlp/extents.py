@@ -13,7 +13,7 @@ from rectify_nlp.grammar import Grammar
 from rectify_nlp.outline import Node
 from rectify_nlp.patterns import pattern
 from rectify_nlp.types import Stated
-from rectify_nlp.wording import SENTENCES, Wording, next_start, skip_blank
+from rectify_nlp.wording import CLAUSE, SENTENCES, Wording, next_start, skip_blank
 
 
 class Extent(NamedTuple):
@@ -102,18 +102,28 @@ class Extents:
                 return problem_end, skip_blank(folded, label.end(), end), None
             # Where a goal is given, what follows as 整改措施 is the plan, not the deed.
             planned = planned or "目标" in label.group()
-            # Any other label (责任单位 ...) has its value up to the line's end.
+            # Any other label (责任单位 ...) has its value up to the next, or the line's end.
             reading_problem = False
-            position = folded.find("\n", skip_blank(folded, label.end(), end), end)
+            begin = skip_blank(folded, label.end(), end)
+            line_end = folded.find("\n", begin, end)
+            another = self._wording.next_label(begin, line_end if line_end >= 0 else end)
+            position = another if another < end else -1
         return problem_end, end, None
 
     def _answered_within(self, start: int, end: int) -> tuple[int, int]:
         """End of a problem that is answered in the same sentence, and where the answer starts."""
         for answer in _ANSWER.finditer(self._folded, start, end):
             told = self._folded[start : answer.start()]
-            if (answer.group() == "," and told.endswith("的问题")) or self._wording.deficit(told):
+            if (answer.group() == "," and told.endswith("的问题")) or (
+                self._wording.deficit(told)
+                and not self._wording.deficit(self._clause(answer.end(), end))
+            ):
                 return answer.start(), answer.end()
         return end, end
+
+    def _clause(self, start: int, end: int) -> str:
+        stop = CLAUSE.search(self._folded, start, end)
+        return self._folded[start : stop.start() if stop else end]
 
     def _bare_label(self, start: int) -> int:
         """Length of a label at `start` that lost its colon, where others have theirs."""
@@ -130,7 +140,7 @@ class Extents:
         firm = node.form not in ("sentence", "labelled")
         if not firm and self._wording.label_ahead(start, end):
             return True
-        if firm and not _ROW_CUE.match(self._folded, follow):
+        if firm and not _ROW_CUE.match(self._folded, follow) and not self._facts(start, end):
             return False  # behind a firm title, only what stands right before 一是 ...
         same_line = "\n" not in self._folded[node.body : start]
         return (
@@ -141,6 +151,18 @@ class Extents:
             and not _MEASURE_CUE.match(sentence)
             and not self._wording.positive(sentence)
             and not self._wording.deeds(sentence)
+        )
+
+    def _facts(self, start: int, end: int) -> bool:
+        """Whether the rest of a line, which has others below, tells nothing but deficits."""
+        line_end = self._folded.find("\n", start, end)
+        rest = self._folded[start:line_end]
+        return (
+            line_end >= 0
+            and bool(self._folded[line_end:end].strip())
+            and not self._wording.deeds(rest)
+            and not any(self._wording.positive(part) for part in SENTENCES.split(rest))
+            and all(map(self._wording.deficit, filter(None, SENTENCES.split(rest))))
         )
 
     def _above_a_row(self, position: int, end: int) -> bool:
@@ -186,12 +208,11 @@ class Extents:
 
 # A clause that tells a deed, or whatever follows 针对...的问题.
 _ANSWER = pattern(
-    r"[,;。](?=(?:(?:现|目前|截至[^,。;]{0,10}),?)?已(?:[将对于按把向由经]|完成|全[部额]|组织|制定|建立|收[回缴]|追|清|退|补)"
-    r"|现[已将]|对此|针对[此该这]|经[^,。;]{1,14}(?:核实|审核|研究|批准|协调|整改|核查|清理))"
+    r"[,;。 ](?=(?:(?:现|目前|截至[^,。;]{0,10}),?)?已(?![有久超达逾近过连])|现将|对此|针对[此该这]|经[^,。;]{1,14}(?:核[实对查]|审[核计]|研究|批准|协调|整改|清理|调查|协商))"
     r"|(?<=的问题),"
 )
 _BARE_LABEL = pattern(
-    r"(?<![^\n 。;!?])整改(?:落实|完成|进展)?情况(?![如的良较及通和与已均,:])(?=[\u4e00-\u9fff])"
+    r"(?<![^\n 。;!?])整改(?:落实|完成|进展)?情况(?![如的良较及通和与已均,:])[ ]*+(?=[\u4e00-\u9fff])"
 )
 # Measures that answer several problems at once say so.
 _NUMBER = "(?:[0-9]{1,2}|[一二三四五六七八九十两]{1,2})"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from rectify_nlp.grammar import Grammar
 from rectify_nlp.patterns import pattern
-from rectify_nlp.wording import Wording, skip_blank
+from rectify_nlp.wording import SENTENCES, Wording, skip_blank
 
 HAN = "一二三四五六七八九十百"
 _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
@@ -26,7 +26,7 @@ _MARKER = pattern(
     rf"|(?P<arabic>[0-9]{{1,4}})(?:[.、](?![0-9])|[.、]{_YEAR}|[)])"
     rf"|[(][ ]*+(?P<arabic_bracket>[0-9]{{1,4}})[ ]*+[)][、.]?"
     r"|(?P<circled>[①-⑳])"
-    rf"|(?P<nth>第[{HAN}]{{1,3}})[,、:](?!第)"
+    rf"|(?P<nth>第[{HAN}]{{1,3}}(?:类|部分)?)[,、:](?!第)"
     rf"|(?P<is>[{HAN}]{{1,3}})是(?!否)"
 )
 # A marker inside a line, after the end of a sentence, which is matched ...
@@ -87,6 +87,7 @@ def positions(wording: Wording, stop: int) -> Iterator[tuple[int, Marker, bool]]
                     _counts_on(folded, inside, at, last)
                     if whole
                     else _splits(wording, found, first, end, marker)
+                    or _goes_on(wording, found, (first, position, end), marker, last)
                 ):
                     last[found[0]] = found[1]
                     yield position, found, not whole
@@ -224,6 +225,37 @@ def _splits(wording: Wording, marker: Marker, first: int, end: int, opening: Mar
     if kind == "question":
         return True
     return kind == "han" and end - first > _LONG_LINE
+
+
+def _goes_on(
+    wording: Wording,
+    marker: Marker,
+    line: tuple[int, int, int],
+    opening: Marker | None,
+    last: dict[str, int],
+) -> bool:
+    """Whether a marker inside a line continues the line's own count, or begins one behind its
+    heading, with a problem.
+
+    `line` has where the line begins, where the marker stands, and where the line ends.
+    """
+    kind, ordinal, head = marker
+    if opening is None:
+        return False
+    first, position, end = line
+    if kind == opening[0]:
+        if ordinal != last[kind] + 1 or wording.text[position - 1] != "。":
+            return False
+    elif not (
+        ordinal == 1 and opening[0] in ("han", "han_bracket") and kind == "arabic"
+    ) or _BROKEN.search(wording.text, first, position):
+        return False
+    stop = SENTENCES.search(wording.text, head, end)
+    sentence = wording.text[head : stop.start() if stop else end]
+    return wording.states_problem(sentence) and not wording.positive(sentence)
+
+
+_BROKEN = pattern("[。;,]")
 
 
 def _opener(folded: str, first: int, end: int, grammar: Grammar) -> Marker | None:

@@ -136,6 +136,17 @@ class Roles:
             return not _THIS_PROBLEM.match(self.head(node))
         return node.kind in _OPENING or self._titled(node)
 
+    def _answered_point(self, node: Node) -> bool:
+        """Whether 一是... begins a line below an aspect, and its sentence has others behind it."""
+        above = node.parent
+        return (
+            not node.inline
+            and above is not None
+            and self.aspect(above)
+            and len(self.own(node).strip()) >= _TEXT
+            and self.wording.states_problem(self.head(node))
+        )
+
     def _titled(self, node: Node) -> bool:
         """Whether the head ends like the title of an issue, and does not announce them all."""
         head = self.head(node)
@@ -152,7 +163,9 @@ class Roles:
         if node.kind == "is" and not self.has_measures_label(node):
             # 一是... opens a measure unless nothing but a deficit is said.
             alone = not node.inline and not self._rest_of_line(node)
-            return alone and self.wording.deficit(head) and not self.wording.positive(head)
+            if not alone and not self._answered_point(node):
+                return False
+            return self.wording.deficit(head) and not self.wording.positive(head)
         return self.wording.states_problem(head)
 
     def _aspect(self, node: Node) -> bool:

@@ -189,10 +189,11 @@ class _Splitter:
             return False
         if labelled >= 2:
             return True
-        if len(self.grammar.foreign.findall(top)) >= 4:
-            return False
         strong = sum(1 for node in issues if self.roles.strong(node))
         subject = len(self.grammar.subject.findall(top))
+        foreign = len(self.grammar.foreign.findall(top))
+        if foreign >= 4 and not strong >= 4 <= subject:
+            return False
         if (strong >= 2 and subject) or (labelled and strong):
             return True
         like = sum(1 for node in issues if self.roles.like_issue(node))
