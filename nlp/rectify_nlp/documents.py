@@ -119,8 +119,8 @@ class _Word:
     def __init__(self, numbering: Numbering) -> None:
         self._numbering = numbering
 
-    def lines(self, parent: Element) -> Iterator[str]:
-        """The lines of the paragraphs and tables in `parent`."""
+    def lines(self, parent: Element, *, cell: bool = False) -> Iterator[str]:
+        """The lines of the paragraphs and tables in `parent`; in a `cell` also bare numbers."""
         text = ""
         for block in _inside(parent, "p", "tbl"):
             if name_of(block) == "tbl":
@@ -137,6 +137,8 @@ class _Word:
             for line in filter(None, map(one_line, text.split("\n"))):
                 yield label + line
                 label = ""
+            if cell and label.strip():
+                yield label.strip()
             text = ""
         yield from filter(None, [one_line(text)])
 
@@ -149,7 +151,7 @@ class _Word:
             above = grid[-1] if grid else []
             cells = [Cell("")] * min(number(row, "trPr", "gridBefore") or 0, 100)
             for cell in _inside(row, "tc"):
-                text = "\n".join(self.lines(cell))
+                text = "\n".join(self.lines(cell, cell=True))
                 merged = value(cell, "tcPr", "vMerge") in ("", "continue")
                 if merged and len(cells) < len(above):
                     text = above[len(cells)].text

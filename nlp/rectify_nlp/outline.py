@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import itemgetter
 
 from rectify_nlp.heads import find_head
 from rectify_nlp.markers import HAN, Marker, paragraphs, positions
@@ -58,6 +59,8 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
     """
     folded = wording.text
     found = list(positions(wording, stop))
+    found += _lost_numbers(wording, found)
+    found.sort(key=itemgetter(0))
     if unnumbered:
         told = clauses(wording, 0, stop)
         if told:
@@ -67,8 +70,21 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
         first = _PARAGRAPH.search(folded)
         body = first.end() if first else 0
         found += [p for p in paragraphs(wording, body, stop) if p[0] not in numbered]
-        found.sort(key=lambda p: p[0])
+        found.sort(key=itemgetter(0))
     return _tree(wording, _without_table_of_contents(folded, _nodes(wording, found, stop)))
+
+
+def _lost_numbers(
+    wording: Wording, found: list[tuple[int, Marker, bool]]
+) -> Iterator[tuple[int, Marker, bool]]:
+    """The line that opens with a deficit where a count leaves out one number."""
+    for (start, (kind, ordinal, _), _), (stop, (other, number, _), inline) in pairwise(found):
+        if kind == other and number == ordinal + 2 and not inline:
+            below = wording.text.find("\n", start, stop)
+            lines = [p for p in paragraphs(wording, below, stop) if p[1][0] == "line"]
+            if below >= 0 and len(lines) == 1:
+                first, (_, _, head), _ = lines[0]
+                yield first, (kind, ordinal + 1, head), False
 
 
 _PARAGRAPH = pattern(r"[^\n]{60,}")

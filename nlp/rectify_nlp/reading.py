@@ -89,7 +89,15 @@ def read_bytes(data: bytes, source: str, *, limits: Limits | None = None) -> Not
     if not text.strip():
         raise NoText(source, "the file holds no text")
     warnings = (f"{replaced} bytes could not be decoded",) if replaced else ()
+    if _NUMBER_CELL.search(text):
+        from rectify_nlp.tables import regrouped
+
+        text = regrouped(text)
     return notice_from_text(text, source, sha256=sha256, warnings=warnings)
+
+
+# The head of a table's first column, on a line of its own.
+_NUMBER_CELL = pattern(r"(?:^|\n)[ \t\u3000]*+(?:序号?|(?:问题)?编号|问题序号)[ \t\u3000]*+\r?\n")
 
 
 def _document(data: bytes, source: str, sha256: str, limits: Limits) -> Notice:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import NamedTuple
 
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\xad]")
@@ -85,6 +86,61 @@ def issue_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
                 parts.append(issue)
             issue.add(row, columns)
     return [line for part in parts for line in ([part] if isinstance(part, str) else part.lines())]
+
+
+def regrouped(text: str) -> str:
+    """`text` with a table of issues set row by row that was copied into it a cell a line.
+
+    Its header begins with the number's column, its rows with their numbers.
+    """
+    lines = text.split("\n")
+    filled = [at for at, line in enumerate(lines) if line.strip()]
+    cells = [one_line(lines[at]) for at in filled]
+    for first, cell in enumerate(cells):
+        if _kind(cell) != "number":
+            continue
+        header = list(takewhile(_is_head, cells[first : first + _MOST_COLUMNS]))
+        if not _is_header(header):
+            continue
+        grid, count = _regrouped(cells[first + len(header) :], header)
+        if len(grid) >= 2 and (issues := issue_rows([header, *grid])):
+            behind = first + len(header) + count
+            rest = lines[filled[behind] :] if behind < len(filled) else []
+            return "\n".join([*lines[: filled[first]], *issues, *rest])
+    return text
+
+
+def _is_head(cell: str) -> bool:
+    return _kind(cell) is not None and not _TITLE.match(cell)
+
+
+_MOST_COLUMNS = 12
+# A row of a copied table has no more lines than this besides its cells.
+_MOST_LINES = 30
+
+
+def _regrouped(cells: Sequence[str], header: Sequence[str]) -> tuple[list[list[str]], int]:
+    """The rows that cells make one after another, headings included, and how many cells they are."""
+    wide = next(at for at, head in enumerate(header) if _kind(head) in ("planned", "done"))
+    rows: list[list[str]] = []
+    at = number = 0
+    while at < len(cells):
+        heading = _TITLE.match(cells[at]) is not None
+        if cells[at + heading : at + heading + 1] != [str(number + 1)]:
+            break
+        if heading:
+            rows.append([cells[at]])
+            at += 1
+        number += 1
+        ahead = cells[at : at + len(header) + _MOST_LINES]
+        size = ahead.index(str(number + 1)) if str(number + 1) in ahead else len(header)
+        size -= size > len(header) and _TITLE.match(ahead[size - 1]) is not None
+        row = [*ahead[:size]]
+        more = max(0, size - len(header))
+        row[wide : wide + more + 1] = ["\n".join(row[wide : wide + more + 1])]
+        rows.append(row)
+        at += size
+    return rows, at
 
 
 def _card(rows: Sequence[Sequence[str]]) -> list[str]:
