@@ -222,6 +222,17 @@ def test_numbers_count_restart_and_follow_styles():
     ]  # fmt: skip
 
 
+def test_a_number_alone_in_its_cell():
+    def counted(*texts):
+        return f"<w:tr><w:tc>{numbered(2, '')}</w:tc>{''.join(map(cell, texts))}</w:tr>"
+
+    head = row(cell("序号"), cell("存在问题"), cell("整改情况"))
+    table = head + counted("学习不深入", "学习2次") + counted("管理松散", "修订制度")
+    assert lines(f"<w:tbl>{table}</w:tbl>" + numbered(2, "") + p("完"), numbering=LISTS) == [
+        "1. 学习不深入", "整改情况:学习2次", "2. 管理松散", "整改情况:修订制度", "完",
+    ]  # fmt: skip
+
+
 def test_a_list_defined_by_a_style():
     lists = (
         '<w:abstractNum w:abstractNumId="1"><w:numStyleLink w:val="L"/></w:abstractNum>'

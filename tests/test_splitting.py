@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rectify_nlp import notice_from_text, read, split
 from rectify_nlp.folding import Folded, fold
+from rectify_nlp.reading import read_bytes
 from rectify_nlp.splitting import segment
 
 PIECES = [
@@ -187,6 +188,51 @@ LAST = "3.财务管理混乱。\n整改情况：补正凭证9张。"
             id="a firm title and a comma, a stated status at the end",
         ),
         pytest.param(
+            "1.学习不深入。责任领导：张某。整改措施：集中学习2次。\n2.管理松散。责任领导：李某。整改措施：修订制度1项。",
+            [("学习不深入。", "集中学习2次。"), ("管理松散。", "修订制度1项。")],
+            id="labels one behind the other on a line",
+        ),
+        pytest.param(
+            "1.学习不深入。各支部集中学习2次。2.管理松散。办公室修订制度1项。\n3.补贴重复发放 经核对已全部扣回。系统已对接。",
+            [
+                ("学习不深入。", "各支部集中学习2次。"),
+                ("管理松散。", "办公室修订制度1项。"),
+                ("补贴重复发放", "经核对已全部扣回。系统已对接。"),
+            ],
+            id="items on one line, an answer behind a blank",
+        ),
+        pytest.param(
+            "1.学习不深入。\n各支部集中学习2次。\n退费不及时，群众反映较多。\n对应退未退的逐笔清理，退还306件。\n"
+            "3.管理松散。\n办公室修订制度1项。",
+            [
+                ("学习不深入。", "各支部集中学习2次。"),
+                ("退费不及时，群众反映较多。", "对应退未退的逐笔清理，退还306件。"),
+                ("管理松散。", "办公室修订制度1项。"),
+            ],
+            id="an item that lost its number",
+        ),
+        pytest.param(
+            "（一）全面从严治党方面\n一是救助金审核把关不严。对217人逐户核实，追回1万元。\n"
+            "二是资金拨付缓慢。经与财政局对接，资金6万元已拨付到位。",
+            [
+                ("救助金审核把关不严。", "对217人逐户核实，追回1万元。"),
+                ("资金拨付缓慢。", "经与财政局对接，资金6万元已拨付到位。"),
+            ],
+            id="points below an aspect, each with its answer",
+        ),
+        pytest.param(
+            "1.关于科研经费支出不规范的问题。发放名册中存在代签，个别课题未签订合同。\n对经费逐笔复核，追回3万元。\n"
+            "2.关于土地出租不规范的问题。\n重新评估1次，公开招租。",
+            [
+                (
+                    "关于科研经费支出不规范的问题。发放名册中存在代签，个别课题未签订合同。",
+                    "对经费逐笔复核，追回3万元。",
+                ),
+                ("关于土地出租不规范的问题。", "重新评估1次，公开招租。"),
+            ],
+            id="facts behind a firm title",
+        ),
+        pytest.param(
             "1.预算管理方面的问题。对5个部门未执行采购规定，涉及金额236万元的问题，5个部门修订制度5项。"
             "对3个部门车辆费用超预算的问题，有关部门压减经费。",
             [
@@ -218,3 +264,60 @@ def test_what_typists_do_is_read(text: str, expected: list[tuple[str, str]]) -> 
 def test_a_status_may_be_stated_of_the_rectification(sentence: str, status: str | None) -> None:
     _, issue = segment("学习不深入。", f"集中学习2次，印发资料30份。{sentence}")
     assert (issue.stated and issue.stated.status) == status
+
+
+COPIED = """中共某村党总支关于巡察整改情况的公示
+县委巡察组反馈了巡察意见，现将整改情况公示如下。
+序号
+存在问题
+整改情况
+整改结果
+责任人
+一、党的建设方面
+1
+学习不深入。
+集中学习2次。
+印发资料30份。
+已完成
+张某
+
+2
+管理松散。
+修订制度1项。
+长期坚持
+李某
+二、村务管理方面
+3
+白条入账。
+换回票据12张。
+正在整改
+王某
+欢迎监督。
+"""
+
+
+def test_a_table_copied_a_cell_a_line_is_read_row_by_row() -> None:
+    notice = read_bytes(COPIED.replace("\n", "\r\n").encode("gb18030"), "copied.txt")
+    issues = split(notice).issues
+    assert [
+        (
+            issue.number and issue.number.text,
+            issue.problem.text,
+            issue.measures.text,
+            issue.stated and issue.stated.status,
+            issue.path[-1].text,
+        )
+        for issue in issues
+    ] == [
+        ("1", "学习不深入。", "集中学习2次。\n印发资料30份。", "已完成", "一、党的建设方面"),
+        ("2", "管理松散。", "修订制度1项。", "长期坚持", "一、党的建设方面"),
+        ("3", "白条入账。", "换回票据12张。", "未完成", "二、村务管理方面"),
+    ]
+    assert notice.text.endswith("欢迎监督。\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["序号\n1\n2\n", "序号\n存在问题\n整改情况\n", "序号\n", COPIED[:90]]
+)
+def test_what_only_begins_like_a_copied_table_stays(text: str) -> None:
+    assert read_bytes(text.encode(), "x.txt").text == text

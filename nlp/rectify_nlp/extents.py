@@ -7,6 +7,7 @@ state a status, a deadline or a person in charge. docs/splitting.md tells the sa
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from rectify_nlp.grammar import Grammar
@@ -36,8 +37,11 @@ class Extents:
     def find(self, node: Node, end: int) -> Extent:
         """The extent of the issue of `node`, whose text runs to `end`; positions in folded text."""
         problem_end, start, fused = self._boundaries(node, end)
-        if not self._folded[start:end].strip() and not self._wording.only_problems:
-            problem_end, start = self._answered_within(node.head, problem_end)
+        if not self._wording.only_problems:
+            marks = " " if self._folded[start:end].strip() else ",;。 "
+            answer = self._answer_within(node.head, problem_end, marks)
+            if answer:
+                problem_end, start = answer.span()
         stop, trailing = self._measures_end(start, end, row=node.kind == "label")
         stated = (
             trailing
@@ -110,16 +114,19 @@ class Extents:
             position = another if another < end else -1
         return problem_end, end, None
 
-    def _answered_within(self, start: int, end: int) -> tuple[int, int]:
-        """End of a problem that is answered in the same sentence, and where the answer starts."""
+    def _answer_within(self, start: int, end: int, marks: str) -> re.Match[str] | None:
+        """The mark, one of `marks`, between a problem and its answer in the same sentence."""
         for answer in _ANSWER.finditer(self._folded, start, end):
             told = self._folded[start : answer.start()]
-            if (answer.group() == "," and told.endswith("的问题")) or (
-                self._wording.deficit(told)
-                and not self._wording.deficit(self._clause(answer.end(), end))
+            if answer.group() in marks and (
+                (answer.group() == "," and told.endswith("的问题"))
+                or (
+                    self._wording.deficit(told)
+                    and not self._wording.deficit(self._clause(answer.end(), end))
+                )
             ):
-                return answer.start(), answer.end()
-        return end, end
+                return answer
+        return None
 
     def _clause(self, start: int, end: int) -> str:
         stop = CLAUSE.search(self._folded, start, end)
@@ -199,7 +206,7 @@ class Extents:
         """Whether nothing but lines of a status or of an `other` label follows."""
         for line in self._folded[start:end].split("\n"):
             label = self._grammar.label.match(line)
-            if line.strip() and not (
+            if _HAN.search(line) and not (
                 label and (label["other"] or self._statuses.after_label(line, 0, len(line)))
             ):
                 return False
@@ -211,6 +218,7 @@ _ANSWER = pattern(
     r"[,;。 ](?=(?:(?:现|目前|截至[^,。;]{0,10}),?)?已(?![有久超达逾近过连])|现将|对此|针对[此该这]|经[^,。;]{0,14}(?:核[实对查]|审[核计]|研究|批准|协调|整改|清理|调查|协商))"
     r"|(?<=的问题),"
 )
+_HAN = pattern("[\u4e00-\u9fff]")
 _BARE_LABEL = pattern(
     r"(?<![^\n 。;!?])整改(?:落实|完成|进展)?情况(?![如的良较及通和与已均,:])[ ]*+(?=[\u4e00-\u9fff])"
 )

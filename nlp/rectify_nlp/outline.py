@@ -81,7 +81,11 @@ def _lost_numbers(
     for (start, (kind, ordinal, _), _), (stop, (other, number, _), inline) in pairwise(found):
         if kind == other and number == ordinal + 2 and not inline:
             below = wording.text.find("\n", start, stop)
-            lines = [p for p in paragraphs(wording, below, stop) if p[1][0] == "line"]
+            lines = [
+                p
+                for p in paragraphs(wording, below, stop)
+                if p[1][0] == "line" and wording.text[p[0]] not in "对将把"
+            ]
             if below >= 0 and len(lines) == 1:
                 first, (_, _, head), _ = lines[0]
                 yield first, (kind, ordinal + 1, head), False

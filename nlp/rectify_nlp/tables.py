@@ -103,7 +103,7 @@ def regrouped(text: str) -> str:
         if not _is_header(header):
             continue
         grid, count = _regrouped(cells[first + len(header) :], header)
-        if len(grid) >= 2 and (issues := issue_rows([header, *grid])):
+        if sum(len(row) > 1 for row in grid) >= 2 and (issues := issue_rows([header, *grid])):
             behind = first + len(header) + count
             rest = lines[filled[behind] :] if behind < len(filled) else []
             return "\n".join([*lines[: filled[first]], *issues, *rest])
