@@ -91,6 +91,7 @@ class Issue:
 
     `path` holds the enclosing headings, outermost first. `stated` may lie in a
     heading of `path`, in `measures` or outside of all (a label line of its own).
+    Problems that are answered together share their measures, which stand behind the last.
     """
 
     problem: Passage
