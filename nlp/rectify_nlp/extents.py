@@ -145,7 +145,7 @@ class Extents:
         if self._wording.only_problems:
             return "\n" not in self._folded[node.body : start]
         firm = node.form not in ("sentence", "labelled")
-        if not firm and self._wording.label_ahead(start, end):
+        if self._label_closes(start, end) if firm else self._wording.label_ahead(start, end):
             return True
         if firm and not _ROW_CUE.match(self._folded, follow) and not self._facts(start, end):
             return False  # behind a firm title, only what stands right before 一是 ...
@@ -153,23 +153,33 @@ class Extents:
         return (
             same_line
             and len(sentence) <= 160
-            and (self._wording.deficit(sentence) or self._above_a_row(follow, end))
+            and (
+                self._wording.deficit(sentence)
+                or self._above_a_row(follow, end)
+                or (firm and _SOME.match(sentence) is not None)
+            )
             and (not _HANDLING.match(sentence) or self._wording.deficit(sentence.split(",", 1)[0]))
             and not _MEASURE_CUE.match(sentence)
             and not self._wording.positive(sentence)
-            and not self._wording.deeds(sentence)
+            and (firm or not self._wording.deeds(sentence))
         )
 
-    def _facts(self, start: int, end: int) -> bool:
-        """Whether the rest of a line, which has others below, tells nothing but deficits."""
+    def _label_closes(self, start: int, end: int) -> bool:
+        """Whether 整改情况: follows on this line or begins the next one."""
         line_end = self._folded.find("\n", start, end)
-        rest = self._folded[start:line_end]
+        stop = self._wording.next_label(start, end)
+        near = stop <= skip_blank(self._folded, line_end, end) if line_end >= 0 else True
+        return near and stop < end and _OF_MEASURES.match(self._folded, stop) is not None
+
+    def _facts(self, start: int, end: int) -> bool:
+        """Whether the rest of a line, which has others below, tells nothing but the problem."""
+        line_end = self._folded.find("\n", start, end)
+        rest = [part for part in SENTENCES.split(self._folded[start:line_end]) if part]
         return (
             line_end >= 0
             and bool(self._folded[line_end:end].strip())
-            and not self._wording.deeds(rest)
-            and not any(self._wording.positive(part) for part in SENTENCES.split(rest))
-            and all(map(self._wording.deficit, filter(None, SENTENCES.split(rest))))
+            and not any(_DONE.search(part) or self._wording.positive(part) for part in rest)
+            and all(_SOME.match(part) or self._wording.deficit(part) for part in rest)
         )
 
     def _above_a_row(self, position: int, end: int) -> bool:
@@ -220,8 +230,13 @@ _ANSWER = pattern(
 )
 _HAN = pattern("[\u4e00-\u9fff]")
 _BARE_LABEL = pattern(
-    r"(?<![^\n 。;!?])整改(?:落实|完成|进展)?情况(?![如的良较及通和与已均,:])[ ]*+(?=[\u4e00-\u9fff])"
+    r"(?<![^\n 。;!?])整改(?:落实|完成|进展)?情况(?![如的良较及通和与已均,:]);?[ ]*+(?=[\u4e00-\u9fff])"
 )
+# Labels that stand right behind the problem, not behind the measures.
+_OF_MEASURES = pattern(r"[ ]*+整改(?:落实|完成|进展)?(?:情况|措施|举措)")
+# What tells deeds, and what tells some cases of a problem.
+_DONE = pattern("已(?![有久超达逾近过连])|印发|召开|修订|约谈|追[缴回]|收回|退还|补缴|制定|建立")
+_SOME = pattern("个别|部分|有的|有些|少数|一些")
 # Measures that answer several problems at once say so.
 _NUMBER = "(?:[0-9]{1,2}|[一二三四五六七八九十两]{1,2})"
 JOINT = pattern(
@@ -230,7 +245,7 @@ JOINT = pattern(
 )
 _HANDLING = pattern(r"[对将把]")
 _CUES = (
-    r"(?:一是|首先|第一|针对|对此|(?:该|此|本)(?:项)?问题|目前|截至|下一?步|已|经|20[0-9]{2}年[0-9]{1,2}月"
+    r"(?:一是|首先|第一|针对|对此|(?:该|此|本)(?:项)?问题|目前|截至|下一?步|已|经(?![理济营费])|20[0-9]{2}年[0-9]{1,2}月"
     r"|[(\[]?[0-9一]{1,2}[)\].、])"
 )
 _MEASURE_CUE = pattern(_CUES)

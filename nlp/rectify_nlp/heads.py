@@ -65,7 +65,7 @@ _TITLE_TAIL = pattern(
     r"(?P<word>问题|情况|方面)?(?:的)?(?:整改)?(?:落实|进展|完成)?(?:情况)?[ ]*+"
     r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.!]|$|(?=\n)|(?=[ ]*+(?:整改|一是|责任))|(?P<comma>(?=,)))"
 )
-_ABOUT = pattern(r"(?:关于|针对|对于|对|就)(?!照|标|比|口|接)")
+_ABOUT = pattern(r"关于|针对|对于|对(?![照标比口接])|就(?![业医学近地诊餐])")
 _ABOUT_END = pattern(
     r"[“‘《(”’》)]|(?:的)?问题(?:的)?(?:整改)?(?:落实|进展|完成)?(?:情况)?[ ]*+"
     r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.]|$|(?=\n)|(?=[ ]*+(?:整改情况|整改落实|一是)))|(?P<comma>的问题(?=,))"
@@ -73,8 +73,16 @@ _ABOUT_END = pattern(
 
 
 def _names_deficit(about: re.Match[str], end: int, grammar: Grammar) -> bool:
-    """关于...的问题, is a title and no part of a sentence where it says what is wrong."""
-    return about.group() == "关于" and bool(grammar.deficit.search(about.string, about.end(), end))
+    """...的问题, is a title and no part of a sentence where it says what is wrong.
+
+    For 对...的问题, and its kin what follows must tell deeds.
+    """
+    told = about.string
+    named = grammar.deficit.search(told, about.end(), end) is not None
+    return named and (about.group() == "关于" or _DEEDS_FOLLOW.match(told, end) is not None)
+
+
+_DEEDS_FOLLOW = pattern(r",(?!将|继续|进一步|要|持续|坚持)[^。\n]*?(?:[0-9]|已|印发)")
 
 
 _PAIRS = {"“": "”", "‘": "’", "《": "》", "(": ")", "[": "]"}

@@ -36,7 +36,7 @@ _INLINE = pattern(
 )
 # ... or anywhere, in a line that is a whole notice run together.
 _ANYWHERE = pattern(
-    rf"(?=[{HAN}]{{1,3}}、|[(][{HAN}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)]|问题[0-9{HAN}]{{1,3}}[:.、])"
+    rf"(?=[{HAN}]{{1,3}}[、)]|[(][{HAN}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)]|问题[0-9{HAN}]{{1,3}}[:.、])"
     rf"(?<![{HAN}第、,0-9.(约近达共])"
 )
 _STRONG_START = pattern(
@@ -140,7 +140,9 @@ def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[tuple[int, M
 
 
 _TITLE_LINE = pattern(r"[^。;!?:]{4,44}[:]?")
-_SPEECH = pattern(r"为|(?!巡[视察]|审计|反馈)[^,。:]{2,20}(?:强调|指出|表示|要求|认为|提出)[,:]")
+_SPEECH = pattern(
+    r"为(?![农民官政企])|[对将把][^,。:]{2,30}(?:进行|给予|予以|开展|作出)|(?!巡[视察]|审计|反馈)[^,。:]{2,20}(?:强调|指出|表示|要求|认为|提出)[,:]"
+)
 
 
 def _marker(folded: str, start: int, end: int) -> Marker | None:

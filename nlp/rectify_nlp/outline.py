@@ -181,8 +181,8 @@ def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -
         if form == "sentence" and _ASPECT_LEAD.fullmatch(folded, head, head_end):
             # "...方面。" on the line of the problem that it leads to.
             further = find_head(folded, head_end, limit, wording.grammar)[0]
-            told = folded[head_end:further]
-            if wording.states_problem(told) and not _FIRST_CLAUSE.match(told):
+            several = _FIRST_CLAUSE.match(folded, head_end, limit)
+            if not several and wording.states_problem(folded[head_end:further]):
                 head_end = further
         head_end, body = wording.statuses.behind(folded, head, head_end, end)
         nodes.append(Node(kind, ordinal, start, mark_end, head, head_end, body, end, inline, form))

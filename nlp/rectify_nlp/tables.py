@@ -89,10 +89,13 @@ def issue_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
 
 
 def regrouped(text: str) -> str:
-    """`text` with a table of issues set row by row that was copied into it a cell a line.
+    """`text` with a table of issues set row by row that was copied into it.
 
-    Its header begins with the number's column, its rows with their numbers.
+    Its cells stand a line each, where its header begins with the number's column and its
+    rows with their numbers, or with tabs between them.
     """
+    if "\t" in text:
+        return _from_tabs(text)
     lines = text.split("\n")
     filled = [at for at, line in enumerate(lines) if line.strip()]
     cells = [one_line(lines[at]) for at in filled]
@@ -108,6 +111,46 @@ def regrouped(text: str) -> str:
             rest = lines[filled[behind] :] if behind < len(filled) else []
             return "\n".join([*lines[: filled[first]], *issues, *rest])
     return text
+
+
+def _from_tabs(text: str) -> str:
+    lines = text.split("\n")
+    for first, line in enumerate(lines):
+        header = line.strip("\r").split("\t")
+        if len(header) > 1 and _is_header(header):
+            grid, count = _tabbed(lines[first + 1 :], len(header))
+            if len(grid) >= 2 and (issues := issue_rows([header, *grid])):
+                return "\n".join([*lines[:first], *issues, *lines[first + 1 + count :]])
+    return text
+
+
+def _tabbed(lines: Sequence[str], columns: int) -> tuple[list[list[str]], int]:
+    """The rows of so many columns, headings included, and how many lines they are.
+
+    A row goes on with the next line, in the same cell, until it has all of them.
+    """
+    rows: list[list[str]] = []
+    at = 0
+    while at < len(lines):
+        size = next(
+            (
+                size
+                for size in range(1, _MOST_LINES)
+                if sum(line.count("\t") for line in lines[at : at + size]) >= columns - 1
+            ),
+            0,
+        )
+        heading = lines[at].strip()
+        if "\t" not in heading and (not heading or _TITLE.match(heading)):
+            rows += [[heading]] if heading else []
+            size = 1
+        elif size and "\t" in heading:
+            row = "\n".join(line.rstrip("\r") for line in lines[at : at + size])
+            rows.append(row.split("\t"))
+        else:
+            break
+        at += size
+    return rows, at
 
 
 def _is_head(cell: str) -> bool:

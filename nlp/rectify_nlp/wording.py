@@ -132,7 +132,12 @@ class Wording:
             # "对整改不力的4个单位发出督办函", "超期的6个支部完成换届": said of those with the deficit.
             attribute = clause.startswith("的", match.end())
             if not (
-                attribute and (_DEALT_WITH.match(clause) or _COUNTED.match(clause, match.end()))
+                attribute
+                and (
+                    _DEALT_WITH.match(clause)
+                    or _COUNTED.match(clause, match.end())
+                    or "已" in clause[match.end() :]
+                )
             ):
                 return True
         return False
