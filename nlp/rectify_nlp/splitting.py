@@ -220,7 +220,7 @@ class _Splitter:
             if not issue.measures.text:
                 unanswered.append((node, issue))
                 continue
-            joint = JOINT.match(fold(issue.measures.text)) is not None
+            joint = unanswered and JOINT.match(fold(issue.measures.text))
             for other, before in unanswered:
                 shared = joint and other.parent is node.parent
                 yield (

@@ -6,7 +6,6 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
-from heapq import merge
 
 from rectify_nlp.grammar import INNER_LABEL, LABEL_BEHIND, Grammar
 from rectify_nlp.patterns import pattern
@@ -78,7 +77,7 @@ class Wording:
             for label in INNER_LABEL.finditer(self.text)
             if self.text[label.start() - 1] in ",. "
         )
-        starts = merge((0,), marks, inner)
+        starts = sorted((0, *marks, *inner))
         return [label for start in starts if (label := self.grammar.label.match(self.text, start))]
 
     @cached_property
