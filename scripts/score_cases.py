@@ -14,10 +14,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rectify_nlp import Issue, RectifyError, read, split
+from rectify_nlp import Issue, Notice, RectifyError, read, split
+from rectify_nlp.splitting import Split
 
 CASES = Path(__file__).parent.parent / "tests" / "cases"
 
@@ -62,10 +64,17 @@ def cases(folders: list[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield source, json.loads(answer.read_text(encoding="utf-8"))
 
 
+@cache
+def cut(source: Path) -> tuple[Notice, Split]:
+    """The notice and what it was cut into, once for all who ask."""
+    notice = read(source)
+    return notice, split(notice)
+
+
 def compare(source: Path, answer: dict[str, Any], count: Count, show: bool) -> None:
     wanted = answer["issues"]
     try:
-        parts = split(read(source))
+        _, parts = cut(source)
     except RectifyError as error:
         print(f"{source.name}: {error}")
         count.cases += 1

@@ -30,7 +30,7 @@ assert len(CASES) >= 226
 
 @pytest.mark.parametrize(("source", "answer"), CASES, ids=lambda c: getattr(c, "stem", ""))
 def test_issues_are_found_exactly(source: Path, answer: dict[str, Any]) -> None:
-    parts = scoring.split(scoring.read(source))
+    _, parts = scoring.cut(source)
     found = [
         (
             scoring.tight(scoring.number(i)),
@@ -68,8 +68,8 @@ def test_open_cases_keep_their_floor() -> None:
 
 @pytest.mark.parametrize(("source", "answer"), CASES, ids=lambda c: getattr(c, "stem", ""))
 def test_every_claim_stands_in_the_text(source: Path, answer: dict[str, Any]) -> None:
-    notice = scoring.read(source)
-    for issue in scoring.split(notice).issues:
+    notice, parts = scoring.cut(source)
+    for issue in parts.issues:
         passages = [issue.problem, issue.measures, *issue.path, *filter(None, [issue.number])]
         for passage in passages:
             assert notice.text[passage.start : passage.end] == passage.text
