@@ -56,10 +56,11 @@ from rectify_nlp import notice_from_text, split
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 for piece in (
     "关于“", "关于的", "1.", "(一)", "整改情况:", "问题", " ", "不", "“", "该问题已", "反馈1个", "索 ", "引 ", "“。", "( ",
-    "整改进度: ", "对不问题", "截至1月1日", "(dǎng)党", "一、", "\\n", "\\n1.", "\\n(1)关于“", "\\n整改情况:", "一是",
+    "整改进度: ", "1", "1、", "不,已", "整改况", "对不问题", "截至1月1日", "(dǎng)党", "一、", "\\n", "\\n1.", "\\n(1)关于“", "\\n整改情况:", "一是",
 ):
     line = piece * (100_000 // len(piece))
     split(notice_from_text("巡察整改通报\\n一、整改情况\\n1." + line + "引", "hard"))
+    split(notice_from_text("巡察整改通报\\n一、整改情况\\n1.不严\\n2.不实。\\n针对以上" + line, "hard"))
 """
 
 

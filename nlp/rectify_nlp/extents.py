@@ -240,8 +240,8 @@ _SOME = pattern("个别|部分|有的|有些|少数|一些")
 # Measures that answer several problems at once say so.
 _NUMBER = "(?:[0-9]{1,2}|[一二三四五六七八九十两]{1,2})"
 JOINT = pattern(
-    rf"(?:针对|对|关于)?(?:(?:以上|上述)(?:第?{_NUMBER}[、和及至-]*)+[个项条类]?(?:具体)?问题"
-    rf"|第{_NUMBER}(?:[、和及至-]第?{_NUMBER})+[个项条]?(?:具体)?问题|问题{_NUMBER}[、和及]问题{_NUMBER})"
+    rf"(?:针对|对|关于)?(?:(?:以上|上述)(?:第?{_NUMBER}[、和及至-]*+)++[个项条类]?(?:具体)?问题"
+    rf"|第{_NUMBER}(?:[、和及至-]第?{_NUMBER})++[个项条]?(?:具体)?问题|问题{_NUMBER}[、和及]问题{_NUMBER})"
 )
 _HANDLING = pattern(r"[对将把]")
 _CUES = (
