@@ -87,6 +87,7 @@ def test_traditional_status_of_a_ready_cut_segment():
         assert issue.stated.status == "已完成"
 
 
+HEAD = "某局党组关于巡察整改情况的通报\n根据统一部署，巡察组反馈了问题。\n二、反馈问题整改情况\n"
 LAST = "3.财务管理混乱。\n整改情况：补正凭证9张。"
 
 
@@ -194,11 +195,11 @@ LAST = "3.财务管理混乱。\n整改情况：补正凭证9张。"
             id="labels one behind the other on a line",
         ),
         pytest.param(
-            "1.学习不深入。各支部集中学习2次。2.管理松散。办公室修订制度1项。\n3.补贴重复发放 经核对已全部扣回。系统已对接。",
+            "1.学习不深入。各支部集中学习2次。2.管理松散。办公室修订制度1项。\n3.补贴重复发放 经核对多发3万元，已全部扣回。系统已对接。",
             [
                 ("学习不深入。", "各支部集中学习2次。"),
                 ("管理松散。", "办公室修订制度1项。"),
-                ("补贴重复发放", "经核对已全部扣回。系统已对接。"),
+                ("补贴重复发放", "经核对多发3万元，已全部扣回。系统已对接。"),
             ],
             id="items on one line, an answer behind a blank",
         ),
@@ -245,13 +246,69 @@ LAST = "3.财务管理混乱。\n整改情况：补正凭证9张。"
     ],
 )
 def test_what_typists_do_is_read(text: str, expected: list[tuple[str, str]]) -> None:
-    head = (
-        "某局党组关于巡察整改情况的通报\n根据统一部署，巡察组反馈了问题。\n二、反馈问题整改情况\n"
-    )
-    issues = split(notice_from_text(head + text + "\n三、下一步打算\n持续抓好整改。", "x")).issues
+    issues = split(notice_from_text(HEAD + text + "\n三、下一步打算\n持续抓好整改。", "x")).issues
     found = [(issue.problem.text, issue.measures.text) for issue in issues]
     assert found[: len(expected)] == expected
     assert len(found) == len(expected) + text.endswith(LAST)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "1.拖欠的账款已达300万元。\n制定还款计划。\n2.闲置的厂房已三年无人问津。\n招商引资。\n3.档案缺失。\n补齐档案。",
+            ["拖欠的账款已达300万元。", "闲置的厂房已三年无人问津。", "档案缺失。"],
+            id="a deficit that has lasted is not mended",
+        ),
+        pytest.param(
+            "1.未及时公示干部分工调整情况：涉及3个支部。\n重新公示。\n2.管理松散。\n修订制度。",
+            ["未及时公示干部分工调整情况：涉及3个支部。", "管理松散。"],
+            id="a word that ends like a label",
+        ),
+        pytest.param(
+            "1.部分项目未验收　已投入使用。\n整改情况：完成验收。\n2.未批先建，经审计核实面积1200平方米。\n整改情况：拆除。\n"
+            "3.未签订合同，已支付工程款30万元。\n整改情况：补签合同。",
+            [
+                "部分项目未验收　已投入使用。",
+                "未批先建，经审计核实面积1200平方米。",
+                "未签订合同，已支付工程款30万元。",
+            ],
+            id="facts are no answers",
+        ),
+        pytest.param(
+            "1.学习不到位。\n整改情况：组织学习。\n剩余2个支部换届仍未完成，预计年底完成。\n3.接待超标准。\n整改情况：退还费用。",
+            ["学习不到位。", "接待超标准。"],
+            id="what is left over is no item that lost its number",
+        ),
+        pytest.param(
+            "1.关于学习不到位的问题。修订制度。2.未按要求开会的支部已约谈。3.组织学习。\n2.关于接待超标准的问题。退还费用。",
+            ["关于学习不到位的问题。", "关于接待超标准的问题。"],
+            id="numbered measures on the line of their issue",
+        ),
+        pytest.param(
+            "1.学习不到位。\n整改情况：学习2次。\n2.接待超标准。\n整改情况：退还。\n3.账目混乱。\n整改情况纳入年度考核。",
+            ["学习不到位。", "接待超标准。", "账目混乱。"],
+            id="a sentence about the rectification",
+        ),
+    ],
+)
+def test_what_only_looks_so_is_left_alone(text: str, expected: list[str]) -> None:
+    issues = split(notice_from_text(HEAD + text, "x")).issues
+    assert [issue.problem.text for issue in issues] == expected
+    assert not any(issue.measures.text.startswith(("已", "纳入")) for issue in issues)
+
+
+@pytest.mark.parametrize(("named", "answered"), [("两", 2), ("三", 3), ("3", 3)])
+def test_measures_for_several_problems_answer_as_many_as_they_say(
+    named: str, answered: int
+) -> None:
+    text = (
+        f"1.学习不到位（已完成）。\n2.监管不到位。\n3.档案缺失。\n针对上述{named}个问题，补齐档案。"
+    )
+    issues = split(notice_from_text(HEAD + text, "x")).issues
+    assert [bool(issue.measures.text) for issue in issues] == [n >= 3 - answered for n in range(3)]
+    assert issues[0].stated is not None
+    assert issues[0].stated.status == "已完成"
 
 
 @pytest.mark.parametrize(
@@ -260,6 +317,8 @@ def test_what_typists_do_is_read(text: str, expected: list[tuple[str, str]]) -> 
         ("整改尚未完成，计划明年办结。", "未完成"),
         ("整改已全部完成。", "已完成"),
         ("整改未建台账。", None),
+        ("整改已完成60%。", None),
+        ("整改已完成8项，其余正在推进。", None),
     ],
 )
 def test_a_status_may_be_stated_of_the_rectification(sentence: str, status: str | None) -> None:
@@ -317,8 +376,30 @@ def test_a_table_copied_a_cell_a_line_is_read_row_by_row() -> None:
     assert notice.text.endswith("欢迎监督。\n")
 
 
+def test_rows_with_tabs_may_be_short_or_go_on_below() -> None:
+    text = (
+        "序号\t存在问题\t整改措施\t完成情况\n1\t学习不到位\t修订制度\n2\t接待超标准\t一是退还。\n二是约谈。\t已完成\n"
+        "二、财务方面\n序号\t存在问题\t整改措施\n1\t账目混乱\t一是重建。\n二是核对。\n2\t监管不力\t排查\n三、下一步\n电话\t123"
+    )
+    notice = read_bytes(text.encode(), "copied.txt")
+    assert notice.text.split("\n") == [
+        *("1 反馈问题:学习不到位", "整改情况:修订制度"),
+        *("2 反馈问题:接待超标准", "整改情况:一是退还。", "二是约谈。", "完成情况:已完成"),
+        *("二、财务方面", "1 反馈问题:账目混乱", "整改情况:一是重建。", "二是核对。"),
+        *("2 反馈问题:监管不力", "整改情况:排查", "三、下一步", "电话\t123"),
+    ]
+
+
 @pytest.mark.parametrize(
-    "text", ["序号\n1\n2\n", "序号\n存在问题\n整改情况\n", "序号\n", COPIED[:90]]
+    "text",
+    [
+        "序号\t存在问题\n1\t2\n",
+        "序号\n存在问题\n整改情况\n",
+        "序号\t问题\t解决措施\n1\t甲\t乙\n2\t甲\t乙\n",  # of something else
+        "序号\t存在问题\t整改情况\n1\t甲\t乙\t丙\n2\t甲\t乙\n",  # a cell too many
+        COPIED.replace("修订制度1项。\n", ""),  # a cell too few
+        COPIED[:90],
+    ],
 )
 def test_what_only_begins_like_a_copied_table_stays(text: str) -> None:
     assert read_bytes(text.encode(), "x.txt").text == text

@@ -39,7 +39,8 @@ class Extents:
         problem_end, start, fused = self._boundaries(node, end)
         if not self._wording.only_problems:
             marks = " " if self._folded[start:end].strip() else ",;。 "
-            answer = self._answer_within(node.head, problem_end, marks)
+            labelled = self._folded[problem_end:start].strip(" ,\n")
+            answer = None if labelled else self._answer_within(node.head, problem_end, marks)
             if answer:
                 problem_end, start = answer.span()
         stop, trailing = self._measures_end(start, end, row=node.kind == "label")
@@ -50,6 +51,14 @@ class Extents:
             or self._statuses.in_sentence(self._folded, start, stop)
         )
         return Extent(problem_end, (start, max(start, stop)), stated)
+
+    def answered_before(self, extent: Extent) -> int:
+        """How many problems before its own the measures say they answer, too."""
+        joint = _JOINT.match(self._folded, *extent.measures)
+        if joint is None:
+            return 0
+        count = _COUNT.search(joint.group())
+        return _NUMERALS.index(count[1]) % 10 if count else _MOST_JOINT
 
     def _beside(self, node: Node, stop: int) -> Stated | None:
         """A status in brackets behind the title, or behind a label before the measures."""
@@ -140,7 +149,7 @@ class Extents:
     def _problem_goes_on(self, node: Node, start: int, follow: int, end: int) -> bool:
         """Whether the sentence at `start` still tells the problem, not the measures."""
         sentence = self._folded[start:follow].strip()
-        if not sentence or JOINT.match(sentence):
+        if not sentence or _JOINT.match(sentence):
             return False
         if self._wording.only_problems:
             return "\n" not in self._folded[node.body : start]
@@ -174,10 +183,11 @@ class Extents:
     def _facts(self, start: int, end: int) -> bool:
         """Whether the rest of a line, which has others below, tells nothing but the problem."""
         line_end = self._folded.find("\n", start, end)
+        if not 0 <= line_end - start <= _LONGEST_FACTS:
+            return False
         rest = [part for part in SENTENCES.split(self._folded[start:line_end]) if part]
         return (
-            line_end >= 0
-            and bool(self._folded[line_end:end].strip())
+            bool(self._folded[line_end:end].strip())
             and not any(_DONE.search(part) or self._wording.positive(part) for part in rest)
             and all(_SOME.match(part) or self._wording.deficit(part) for part in rest)
         )
@@ -225,21 +235,28 @@ class Extents:
 
 # A clause that tells a deed, or whatever follows 针对...的问题.
 _ANSWER = pattern(
-    r"[,;。 ](?=(?:(?:现|目前|截至[^,。;]{0,10}),?)?已(?![有久超达逾近过连])|现将|对此|针对[此该这]|经[^,。;]{0,14}(?:核[实对查]|审[核计]|研究|批准|协调|整改|清理|调查|协商))"
+    r"[,;。 ](?=(?:(?:现|目前|截至[^,。;]{0,10}),?)?已(?![有久超达逾近过连投支付形使入建竣占发一二三四五六七八九十0-9])"
+    r"|现[已将]|对此|针对[此该这]"
+    r"|经[^,。;]{0,14}(?:核[实对查]|审[核计]|研究|批准|协调|整改|清理|调查|协商)[^,。;]{0,24},)"
     r"|(?<=的问题),"
 )
 _HAN = pattern("[\u4e00-\u9fff]")
 _BARE_LABEL = pattern(
-    r"(?<![^\n 。;!?])整改(?:落实|完成|进展)?情况(?![如的良较及通和与已均,:]);?[ ]*+(?=[\u4e00-\u9fff])"
+    r"(?<![^\n 。;!?])整改(?:落实|完成|进展)?情况(?![如的良较及通和与已均汇报纳显表材作,:]);?[ ]*+(?=[\u4e00-\u9fff])"
 )
 # Labels that stand right behind the problem, not behind the measures.
 _OF_MEASURES = pattern(r"[ ]*+整改(?:落实|完成|进展)?(?:情况|措施|举措)")
+_LONGEST_FACTS = 400  # characters
 # What tells deeds, and what tells some cases of a problem.
 _DONE = pattern("已(?![有久超达逾近过连])|印发|召开|修订|约谈|追[缴回]|收回|退还|补缴|制定|建立")
 _SOME = pattern("个别|部分|有的|有些|少数|一些")
-# Measures that answer several problems at once say so.
+# Measures that answer several problems at once say so: all that have no answer, or so many.
+_MOST_JOINT = 9
+# Each stands at what it counts less one, of ten.
+_NUMERALS = "123456789_一两三四五六七八九十_二"
+_COUNT = pattern(r"(?:以上|上述)([2-9两二三四五六七八九十])[个项条类]")
 _NUMBER = "(?:[0-9]{1,2}|[一二三四五六七八九十两]{1,2})"
-JOINT = pattern(
+_JOINT = pattern(
     rf"(?:针对|对|关于)?(?:(?:以上|上述)(?:第?{_NUMBER}[、和及至-]*+)++[个项条类]?(?:具体)?问题"
     rf"|第{_NUMBER}(?:[、和及至-]第?{_NUMBER})++[个项条]?(?:具体)?问题|问题{_NUMBER}[、和及]问题{_NUMBER})"
 )

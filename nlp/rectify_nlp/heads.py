@@ -132,7 +132,8 @@ def _before_measures(folded: str, start: int, end: int, grammar: Grammar) -> int
     match = _MEASURE_START.search(folded, start + 1, end)
     limit = max(match.start(), match.start("row")) if match else end
     inner = INNER_LABEL.search(folded, start + 2, limit)
-    if inner and folded[inner.end() : limit].strip():
+    label = grammar.label.match(folded, inner.start(), limit) if inner else None
+    if inner and label and label["measures"] and folded[label.end() : limit].strip():
         limit = inner.start()
         while folded[limit - 1] in " ,":
             limit -= 1

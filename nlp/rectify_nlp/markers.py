@@ -254,9 +254,21 @@ def _goes_on(
         return False
     stop = SENTENCES.search(wording.text, head, end)
     sentence = wording.text[head : stop.start() if stop else end]
-    return wording.states_problem(sentence) and not wording.positive(sentence)
+    mark = wording.text[position:head].strip()
+    return (
+        wording.states_problem(sentence)
+        and not wording.positive(sentence)
+        and not _DONE.search(sentence)
+        # A line of its own with this number is the item.
+        and not any(
+            line.lstrip().startswith(mark)
+            for line in wording.text[end : end + _FAR].split("\n")[1:]
+        )
+    )
 
 
+_DONE = pattern("已(?![有久超达逾近过连])|未发现")
+_FAR = 3000  # characters
 _BROKEN = pattern("[。;,]")
 
 

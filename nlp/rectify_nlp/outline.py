@@ -84,13 +84,22 @@ def _lost_numbers(
             lines = [
                 p
                 for p in paragraphs(wording, below, stop)
-                if p[1][0] == "line" and wording.text[p[0]] not in "对将把"
+                if p[1][0] == "line" and not _NO_ITEM.match(wording.text, p[0])
             ]
-            if below >= 0 and len(lines) == 1:
+            # Beside issues with a label this one has its own.
+            labelled = not wording.labelled or (
+                lines and wording.next_label(lines[0][0], stop) < stop
+            )
+            if (
+                len(lines) == 1
+                and labelled
+                and wording.text[lines[0][0] : stop].strip().count("\n")
+            ):
                 first, (_, _, head), _ = lines[0]
                 yield first, (kind, ordinal + 1, head), False
 
 
+_NO_ITEM = pattern(r"[对将把]|剩余|其余|目前|下一?步|[^。\n]*?已(?![有久超达逾近过连])")
 _PARAGRAPH = pattern(r"[^\n]{60,}")
 
 

@@ -97,9 +97,7 @@ def read_bytes(data: bytes, source: str, *, limits: Limits | None = None) -> Not
 
 
 # The head of a table's first column, on a line of its own.
-_NUMBER_CELL = pattern(
-    r"(?:^|\n)[ \u3000]*+(?:序号?|(?:问题)?编号|问题序号)[ \u3000]*+(?:\t|\r?\n)"
-)
+_NUMBER_CELL = pattern(r"(?:^|\n)[ \u3000]*+(?:序号?|(?:问题)?编号|问题序号)[ \u3000]*+(?:\t|\n)")
 
 
 def _document(data: bytes, source: str, sha256: str, limits: Limits) -> Notice:

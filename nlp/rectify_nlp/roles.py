@@ -31,6 +31,7 @@ _LONGEST_ASPECT = 80
 _FIRM, _WEAK, _WEAKEST = 2, 1, 0
 # Of `_Family.issues`: most of the members with parts are issues.
 _MOST = 2
+_FIGURE = pattern("[0-9]")
 _ANNOUNCES = pattern(
     r"(?:[^,。;:“”]{0,16}(?:反馈|指出|查出|发现))?的?(?:意见[和、]?|具体|主要|突出|各[项类])*问题的?整改"
     r"(?:落实|进展|完成)?(?:的?(?:主要|具体))?情况[。:]?"
@@ -137,13 +138,14 @@ class Roles:
         return node.kind in _OPENING or self._titled(node)
 
     def _answered_point(self, node: Node) -> bool:
-        """Whether 一是... begins a line below an aspect, and its sentence has others behind it."""
+        """Whether 一是... begins a line below an aspect, and others behind it tell what was done."""
         above = node.parent
         return (
             not node.inline
             and above is not None
             and self.aspect(above)
             and len(self.own(node).strip()) >= _TEXT
+            and (self.wording.deeds(self.own(node)) or _FIGURE.search(self.own(node)) is not None)
             and self.wording.states_problem(self.head(node))
         )
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from rectify_nlp.cautions import cautions
-from rectify_nlp.extents import JOINT, Extents
+from rectify_nlp.extents import Extent, Extents
 from rectify_nlp.folding import (
     Folded,
     can_simplify,
@@ -216,26 +216,26 @@ class _Splitter:
             if node.role != ISSUE:
                 continue
             end = inside[position + 1].start if position + 1 < len(inside) else stop
-            issue = self._issue(node, end)
+            extent = self.extents.find(node, end)
+            issue = self._issue(node, extent)
             if not issue.measures.text:
                 unanswered.append((node, issue))
                 continue
-            joint = unanswered and JOINT.match(fold(issue.measures.text))
-            for other, before in unanswered:
-                shared = joint and other.parent is node.parent
-                yield (
-                    replace(before, measures=issue.measures, stated=issue.stated)
-                    if shared
-                    else before
-                )
+            others = self.extents.answered_before(extent) if unanswered else 0
+            for ahead, (other, before) in zip(
+                range(len(unanswered), 0, -1), unanswered, strict=True
+            ):
+                if ahead <= others and other.parent is node.parent:
+                    stated = before.stated or issue.stated
+                    yield replace(before, measures=issue.measures, stated=stated)
+                else:
+                    yield before
             unanswered = []
             yield issue
         for _, issue in unanswered:
             yield issue
 
-    def _issue(self, node: Node, end: int) -> Issue:
-        """The issue of `node`, whose text runs to `end`."""
-        extent = self.extents.find(node, end)
+    def _issue(self, node: Node, extent: Extent) -> Issue:
         stated = extent.stated or self._stated_above(node)
         return Issue(
             problem=self._passage(node.head, extent.problem_end),

@@ -89,13 +89,76 @@ def issue_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
 
 
 def regrouped(text: str) -> str:
-    """`text` with a table of issues set row by row that was copied into it.
+    """`text` with tables of issues set row by row that were copied into it.
 
-    Its cells stand a line each, where its header begins with the number's column and its
-    rows with their numbers, or with tabs between them.
+    Their cells stand with tabs between them, or a line each; the number's column comes
+    first. A table whose rows do not add up stays as it is.
     """
-    if "\t" in text:
-        return _from_tabs(text)
+    tabbed = _from_tabs(text)
+    return _from_lines(text) if tabbed is None else tabbed
+
+
+def _from_tabs(text: str) -> str | None:
+    """None where there is no such table."""
+    lines = text.split("\n")
+    set_: list[str] = []
+    done = at = 0
+    while at < len(lines):
+        header = lines[at].rstrip("\t").split("\t")
+        at += 1
+        if len(header) < 2 or not _is_copied_header(header):
+            continue
+        rows, stop = _tabbed(lines, at, len(header))
+        issues = issue_rows([header, *rows]) if rows else None
+        if issues is not None:
+            set_ += [*lines[done : at - 1], *issues]
+            done = at = stop
+    return "\n".join([*set_, *lines[done:]]) if done else None
+
+
+def _tabbed(lines: Sequence[str], at: int, columns: int) -> tuple[list[list[str]], int]:
+    """The rows of so many columns from line `at` on, headings included, and the line behind them.
+
+    A row begins with its number and goes on in the next line, in the same cell, up to the
+    next row; the last one until it has all its columns. No rows where one has more.
+    """
+    rows: list[list[str]] = []
+    while at < len(lines):
+        if _is_heading(lines[at]) or not lines[at].strip():
+            if not any(_ROW.match(line) for line in lines[at + 1 : at + 3]):
+                break
+            rows += [[lines[at].strip()]] if lines[at].strip() else []
+            at += 1
+            continue
+        if not _ROW.match(lines[at]):
+            break
+        stop = at + 1
+        limit = min(len(lines), at + _MOST_LINES)
+        while stop < limit and not (_ROW.match(lines[stop]) or _is_heading(lines[stop])):
+            stop += 1
+        if not any(map(_ROW.match, lines[stop : stop + 2])):  # the last one
+            full = (end for end in range(at + 1, stop + 1) if _tabs(lines[at:end]) >= columns - 1)
+            stop = next(full, at + 1)
+        row = "\n".join(lines[at:stop]).rstrip("\t").split("\t")
+        if len(row) > columns:
+            return [], at
+        rows.append(row + [""] * (columns - len(row)))
+        at = stop
+    return rows, at
+
+
+_ROW = re.compile(r"[ \u3000]*[0-9]{1,3}[.\u3001]?\t")
+
+
+def _tabs(lines: Sequence[str]) -> int:
+    return sum(line.count("\t") for line in lines)
+
+
+def _is_heading(line: str) -> bool:
+    return "\t" not in line and _TITLE.match(line.strip()) is not None
+
+
+def _from_lines(text: str) -> str:
     lines = text.split("\n")
     filled = [at for at, line in enumerate(lines) if line.strip()]
     cells = [one_line(lines[at]) for at in filled]
@@ -103,54 +166,21 @@ def regrouped(text: str) -> str:
         if _kind(cell) != "number":
             continue
         header = list(takewhile(_is_head, cells[first : first + _MOST_COLUMNS]))
-        if not _is_header(header):
+        if not _is_copied_header(header):
             continue
-        grid, count = _regrouped(cells[first + len(header) :], header)
-        if sum(len(row) > 1 for row in grid) >= 2 and (issues := issue_rows([header, *grid])):
-            behind = first + len(header) + count
+        rows, behind = _grouped(cells, first + len(header), header)
+        if sum(len(row) > 1 for row in rows) >= 2 and (issues := issue_rows([header, *rows])):
             rest = lines[filled[behind] :] if behind < len(filled) else []
             return "\n".join([*lines[: filled[first]], *issues, *rest])
     return text
 
 
-def _from_tabs(text: str) -> str:
-    lines = text.split("\n")
-    for first, line in enumerate(lines):
-        header = line.strip("\r").split("\t")
-        if len(header) > 1 and _is_header(header):
-            grid, count = _tabbed(lines[first + 1 :], len(header))
-            if len(grid) >= 2 and (issues := issue_rows([header, *grid])):
-                return "\n".join([*lines[:first], *issues, *lines[first + 1 + count :]])
-    return text
+def _is_copied_header(row: Sequence[str]) -> bool:
+    """A header that speaks of rectification: other texts list problems and measures, too."""
+    return _is_header(row) and any(map(_RECTIFICATION.search, row))
 
 
-def _tabbed(lines: Sequence[str], columns: int) -> tuple[list[list[str]], int]:
-    """The rows of so many columns, headings included, and how many lines they are.
-
-    A row goes on with the next line, in the same cell, until it has all of them.
-    """
-    rows: list[list[str]] = []
-    at = 0
-    while at < len(lines):
-        size = next(
-            (
-                size
-                for size in range(1, _MOST_LINES)
-                if sum(line.count("\t") for line in lines[at : at + size]) >= columns - 1
-            ),
-            0,
-        )
-        heading = lines[at].strip()
-        if "\t" not in heading and (not heading or _TITLE.match(heading)):
-            rows += [[heading]] if heading else []
-            size = 1
-        elif size and "\t" in heading:
-            row = "\n".join(line.rstrip("\r") for line in lines[at : at + size])
-            rows.append(row.split("\t"))
-        else:
-            break
-        at += size
-    return rows, at
+_RECTIFICATION = re.compile("整改|反馈|巡[视察]|审计|督[察查]")
 
 
 def _is_head(cell: str) -> bool:
@@ -162,11 +192,15 @@ _MOST_COLUMNS = 12
 _MOST_LINES = 30
 
 
-def _regrouped(cells: Sequence[str], header: Sequence[str]) -> tuple[list[list[str]], int]:
-    """The rows that cells make one after another, headings included, and how many cells they are."""
+def _grouped(cells: Sequence[str], at: int, header: Sequence[str]) -> tuple[list[list[str]], int]:
+    """The rows that cells from `at` on make, headings included, and the cell behind them.
+
+    A cell of several lines is taken for what was done. No rows where one is short of cells.
+    """
+    columns = len(header)
     wide = next(at for at, head in enumerate(header) if _kind(head) in ("planned", "done"))
     rows: list[list[str]] = []
-    at = number = 0
+    number = 0
     while at < len(cells):
         heading = _TITLE.match(cells[at]) is not None
         if cells[at + heading : at + heading + 1] != [str(number + 1)]:
@@ -175,12 +209,20 @@ def _regrouped(cells: Sequence[str], header: Sequence[str]) -> tuple[list[list[s
             rows.append([cells[at]])
             at += 1
         number += 1
-        ahead = cells[at : at + len(header) + _MOST_LINES]
-        size = ahead.index(str(number + 1)) if str(number + 1) in ahead else len(header)
-        size -= size > len(header) and _TITLE.match(ahead[size - 1]) is not None
+        ahead = cells[at : at + columns + _MOST_LINES]
+        if str(number + 1) in ahead:
+            size = ahead.index(str(number + 1))
+            size -= _TITLE.match(ahead[size - 1]) is not None
+        else:
+            # In the last row, what stands behind that cell has been said there before.
+            said = {row[wide + 1] for row in rows if len(row) > wide + 1}
+            sizes = range(columns, min(columns + 5, len(ahead)) + 1) if said else ()
+            told = (n for n in sizes if ahead[n - columns + wide + 1] in said)
+            size = next(told, columns)
+        if not columns <= size <= len(ahead):
+            return [], at
         row = [*ahead[:size]]
-        more = max(0, size - len(header))
-        row[wide : wide + more + 1] = ["\n".join(row[wide : wide + more + 1])]
+        row[wide : wide + size - columns + 1] = ["\n".join(row[wide : wide + size - columns + 1])]
         rows.append(row)
         at += size
     return rows, at

@@ -23,6 +23,7 @@ _STATISTICS = pattern(
     r"问题[0-9]+[个项条]|[0-9]+[个项条](?:反馈|具体)?问题|(?:反馈|完成(?:整改)?|整改)[0-9]+[个项条]"
 )
 _DEALT_WITH = pattern(r"(?:对|将|把|向|给予)(?!.*(?:问题|现象|情况)$)")
+_MENDED = pattern(r"已(?:全[部额]|分别|均|[由于][^,]{1,12})?[追收退还补缴清拆修移办恢]")
 _COUNTED = pattern(r"的[0-9]+")
 
 _LINE = pattern(r"\n[ ]*+")
@@ -135,7 +136,7 @@ class Wording:
                 and (
                     _DEALT_WITH.match(clause)
                     or _COUNTED.match(clause, match.end())
-                    or "已" in clause[match.end() :]
+                    or _MENDED.search(clause, match.end())
                 )
             ):
                 return True
