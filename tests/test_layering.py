@@ -122,17 +122,22 @@ def test_the_checks_see_every_form_of_import(code, own, heavy):
     assert heavy_ones(tree) == heavy
 
 
-def test_a_prediction_loads_nothing_heavy(guangzhou):
+def after_predicting(notice, then):
+    """A process that has predicted `notice` and then prints on stderr what `then` says."""
     code = (
         "import sys; sys.argv[1:1] = ['predict', '-f', 'jsonl']\n"
         "from rectify_nlp.cli import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
-        "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
+        f"print({then}, file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, guangzhou], capture_output=True, text=True, check=True
+    return subprocess.run(
+        [sys.executable, "-c", code, notice], capture_output=True, text=True, check=True
     )
+
+
+def test_a_prediction_loads_nothing_heavy(guangzhou):
+    done = after_predicting(guangzhou, "*sorted({name.split('.')[0] for name in sys.modules})")
     loaded = set(done.stderr.split())
     assert len(done.stdout.splitlines()) == 17
     assert "numpy" in loaded
@@ -178,15 +183,6 @@ def test_what_the_package_does_not_have_is_told_as_usual():
 
 
 def test_a_command_starts_no_threads_for_matrices(guangzhou):
-    code = (
-        "import sys; sys.argv[1:1] = ['predict', '-f', 'jsonl']\n"
-        "from rectify_nlp.cli import main\n"
-        "try: main()\n"
-        "except SystemExit as end: assert not end.code\n"
-        "from threadpoolctl import threadpool_info\n"
-        "print(*{pool['num_threads'] for pool in threadpool_info()}, file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, guangzhou], capture_output=True, text=True, check=True
-    )
+    pools = "__import__('threadpoolctl').threadpool_info()"
+    done = after_predicting(guangzhou, f"*{{pool['num_threads'] for pool in {pools}}}")
     assert done.stderr.split() == ["1"]

@@ -44,8 +44,8 @@ def _command(name: str) -> Any:
 
 
 class _Commands(Mapping[str, Any]):
-    """Commands by name. One is imported and built when it is asked for: all of them take
-    longer than a prediction."""
+    """Commands by name. One is imported and built when it is asked for: all of them
+    would take as long as judging a notice."""
 
     def __getitem__(self, name: str) -> Any:
         return _command(name)

@@ -14,7 +14,7 @@ from rectify_nlp.grammar import Grammar
 from rectify_nlp.outline import Node
 from rectify_nlp.patterns import pattern
 from rectify_nlp.types import Stated
-from rectify_nlp.wording import CLAUSE, SENTENCES, Wording, next_start, skip_blank
+from rectify_nlp.wording import CLAUSE, DONE, SENTENCES, Wording, next_start, skip_blank
 
 
 class Extent(NamedTuple):
@@ -58,7 +58,7 @@ class Extents:
         if joint is None:
             return 0
         count = _COUNT.search(joint.group())
-        return _NUMERALS.index(count[1]) % 10 if count else _MOST_JOINT
+        return _OTHERS[count[1]] if count else _MOST_JOINT
 
     def _beside(self, node: Node, stop: int) -> Stated | None:
         """A status in brackets behind the title, or behind a label before the measures."""
@@ -188,7 +188,7 @@ class Extents:
         rest = [part for part in SENTENCES.split(self._folded[start:line_end]) if part]
         return (
             bool(self._folded[line_end:end].strip())
-            and not any(_DONE.search(part) or self._wording.positive(part) for part in rest)
+            and not any(_DEEDS.search(part) or self._wording.positive(part) for part in rest)
             and all(_SOME.match(part) or self._wording.deficit(part) for part in rest)
         )
 
@@ -248,12 +248,14 @@ _BARE_LABEL = pattern(
 _OF_MEASURES = pattern(r"[ ]*+整改(?:落实|完成|进展)?(?:情况|措施|举措)")
 _LONGEST_FACTS = 400  # characters
 # What tells deeds, and what tells some cases of a problem.
-_DONE = pattern("已(?![有久超达逾近过连])|印发|召开|修订|约谈|追[缴回]|收回|退还|补缴|制定|建立")
+_DEEDS = pattern(f"{DONE}|印发|召开|修订|约谈|追[缴回]|收回|退还|补缴|制定|建立")
 _SOME = pattern("个别|部分|有的|有些|少数|一些")
 # Measures that answer several problems at once say so: all that have no answer, or so many.
 _MOST_JOINT = 9
-# Each stands at what it counts less one, of ten.
-_NUMERALS = "123456789_一两三四五六七八九十_二"
+# How many others there are where a numeral counts all.
+_OTHERS = {"两": 1} | {
+    n: at for ns in ("二三四五六七八九十", "23456789") for at, n in enumerate(ns, 1)
+}
 _COUNT = pattern(r"(?:以上|上述)([2-9两二三四五六七八九十])[个项条类]")
 _NUMBER = "(?:[0-9]{1,2}|[一二三四五六七八九十两]{1,2})"
 _JOINT = pattern(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from rectify_nlp.grammar import Grammar
 from rectify_nlp.patterns import pattern
-from rectify_nlp.wording import SENTENCES, Wording, skip_blank
+from rectify_nlp.wording import DONE, SENTENCES, Wording, skip_blank
 
 HAN = "一二三四五六七八九十百"
 _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
@@ -258,7 +258,7 @@ def _goes_on(
     return (
         wording.states_problem(sentence)
         and not wording.positive(sentence)
-        and not _DONE.search(sentence)
+        and not _DEEDS.search(sentence)
         # A line of its own with this number is the item.
         and not any(
             line.lstrip().startswith(mark)
@@ -267,7 +267,7 @@ def _goes_on(
     )
 
 
-_DONE = pattern("已(?![有久超达逾近过连])|未发现")
+_DEEDS = pattern(f"{DONE}|未发现")
 _FAR = 3000  # characters
 _BROKEN = pattern("[。;,]")
 

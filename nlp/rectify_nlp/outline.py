@@ -16,7 +16,7 @@ from operator import itemgetter
 from rectify_nlp.heads import find_head
 from rectify_nlp.markers import HAN, Marker, paragraphs, positions
 from rectify_nlp.patterns import pattern
-from rectify_nlp.wording import Wording, skip_blank
+from rectify_nlp.wording import DONE, Wording, skip_blank
 
 
 @dataclass(slots=True, eq=False)
@@ -86,20 +86,17 @@ def _lost_numbers(
                 for p in paragraphs(wording, below, stop)
                 if p[1][0] == "line" and not _NO_ITEM.match(wording.text, p[0])
             ]
+            if len(lines) != 1:
+                continue
+            first, (_, _, head), _ = lines[0]
+            answered = "\n" in wording.text[first:stop].strip()
             # Beside issues with a label this one has its own.
-            labelled = not wording.labelled or (
-                lines and wording.next_label(lines[0][0], stop) < stop
-            )
-            if (
-                len(lines) == 1
-                and labelled
-                and wording.text[lines[0][0] : stop].strip().count("\n")
-            ):
-                first, (_, _, head), _ = lines[0]
+            labelled = not wording.labelled or wording.next_label(first, stop) < stop
+            if answered and labelled:
                 yield first, (kind, ordinal + 1, head), False
 
 
-_NO_ITEM = pattern(r"[对将把]|剩余|其余|目前|下一?步|[^。\n]*?已(?![有久超达逾近过连])")
+_NO_ITEM = pattern(rf"[对将把]|剩余|其余|目前|下一?步|[^。\n]*?{DONE}")
 _PARAGRAPH = pattern(r"[^\n]{60,}")
 
 

@@ -96,7 +96,7 @@ def read_bytes(data: bytes, source: str, *, limits: Limits | None = None) -> Not
     return notice_from_text(text, source, sha256=sha256, warnings=warnings)
 
 
-# The head of a table's first column, on a line of its own.
+# The head of the first column of a copied table: alone on its line, or with a tab behind it.
 _NUMBER_CELL = pattern(r"(?:^|\n)[ \u3000]*+(?:序号?|(?:问题)?编号|问题序号)[ \u3000]*+(?:\t|\n)")
 
 

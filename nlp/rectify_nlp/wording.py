@@ -14,6 +14,8 @@ from rectify_nlp.status import StatusReader
 CLAUSE = pattern(r"[,。;:!?]")
 STARTS = pattern(f"[{LABEL_BEHIND}]")
 SENTENCES = pattern(r"[。;!?\n]")
+# 已 before a deed, not before how much or how long (已达, 已超过, 已连续 ...).
+DONE = "已(?![有久超达逾近过连])"
 _DEEDS = pattern(
     r"已[^,。;]{0,8}[经于将对完成制印修全建立开组召]|[^不]了|共计|累计|截至|均已|[0-9]+月[0-9]+日"
 )
