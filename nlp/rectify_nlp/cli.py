@@ -6,6 +6,7 @@ call the library, render. `console` says what exit statuses mean.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -69,6 +70,8 @@ def main() -> None:
     """Entry point: turns errors into one line and an exit status."""
     # Tens of thousands of terms are no garbage; looking for some among them takes a tenth of a run.
     gc.set_threshold(100_000, 20, 20)
+    # Nor among what stands at the end, which the end of the process gives back anyway.
+    atexit.register(gc.freeze)
     # Nothing here multiplies matrices in threads; that they are started costs more than a prediction.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):

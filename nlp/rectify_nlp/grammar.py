@@ -88,28 +88,28 @@ def load_grammar(path: Path | None = None) -> Grammar:
         raise LabelsError(path, 0, "[labels] each pattern must begin with a character")
     begins = f"(?=[{_FIRST}{''.join(sorted(first))}])"
     ends = [
-        f"(?:{entry})(?=[,。;:、!?”’)]|$|的?问题|的整改|现象)"
+        f"(?:{entry})(?!(?!的?问题|的整改|现象)\\w)"
         for entry in entries("problem", "clause_end")
     ]
     return Grammar(
-        label=re.compile(f"{_BEFORE}{begins}(?:{labels}|(?P<status>{status_words})){_AFTER}"),
-        before_label=re.compile(f"[{LABEL_BEHIND}]{begins}"),
-        behind_title=re.compile(rf"[。:;!”\]) ](?!(?<= )[ ]){begins}"),
-        status_label=re.compile(f"{_BEFORE}{begins}(?:{status_words}){_AFTER}"),
-        organisation=re.compile(words("sections", "organisation")),
-        issues=re.compile(words("sections", "issues")),
-        next=re.compile(words("sections", "next")),
+        label=pattern(f"{_BEFORE}{begins}(?:{labels}|(?P<status>{status_words})){_AFTER}"),
+        before_label=pattern(f"[{LABEL_BEHIND}]{begins}"),
+        behind_title=pattern(rf"[。:;!”\]) ](?!(?<= )[ ]){begins}"),
+        status_label=pattern(f"{_BEFORE}{begins}(?:{status_words}){_AFTER}"),
+        organisation=pattern(words("sections", "organisation")),
+        issues=pattern(words("sections", "issues")),
+        next=pattern(words("sections", "next")),
         # A flat list of alternatives, each beginning with a character: re then looks at
         # nothing but places of such a character.
-        deficit=re.compile("|".join(entries("problem", "anywhere") + ends)),
-        remedy=re.compile(words("problem", "remedy")),
-        positive=re.compile(words("problem", "positive")),
-        title_end=re.compile(f"(?:{words('problem', 'title_end')})[。:;]?$"),
-        aspect=re.compile(f"(?:{words('problem', 'aspect')})(?:[(][^()]*[)])?[。:;]?$"),
-        closing=re.compile(words("closing", "lines")),
-        closing_wider=re.compile(words("closing", "wider")),
-        subject=re.compile(words("document", "subject")),
-        occasion=re.compile(words("document", "occasion")),
-        foreign=re.compile(words("document", "foreign")),
-        regulation=re.compile(words("document", "regulation")),
+        deficit=pattern("|".join(entries("problem", "anywhere") + ends)),
+        remedy=pattern(words("problem", "remedy")),
+        positive=pattern(words("problem", "positive")),
+        title_end=pattern(f"(?:{words('problem', 'title_end')})[。:;]?$"),
+        aspect=pattern(f"(?:{words('problem', 'aspect')})(?:[(][^()]*[)])?[。:;]?$"),
+        closing=pattern(words("closing", "lines")),
+        closing_wider=pattern(words("closing", "wider")),
+        subject=pattern(words("document", "subject")),
+        occasion=pattern(words("document", "occasion")),
+        foreign=pattern(words("document", "foreign")),
+        regulation=pattern(words("document", "regulation")),
     )
