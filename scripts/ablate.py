@@ -26,8 +26,8 @@ from rectify_nlp import Example, Taxonomy, load_examples
 from rectify_nlp.classifier import Settings, softmax
 from rectify_nlp.doubt import marks
 from rectify_nlp.evaluation import RESAMPLES, SEED, log_loss, macro_f1
+from rectify_nlp.examples import digest
 from rectify_nlp.features import Block, Counts, Floats
-from rectify_nlp.taxonomy import digest
 from rectify_nlp.training import REAL, Task, fit_calibrated, folds, outcomes, tasks, temperature
 from rectify_nlp.trials import FOLDED
 

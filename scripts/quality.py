@@ -20,7 +20,7 @@ from typing import Any
 from rectify_nlp import Example, Taxonomy, load_examples
 from rectify_nlp.classifier import softmax
 from rectify_nlp.evaluation import METRICS
-from rectify_nlp.taxonomy import digest
+from rectify_nlp.examples import digest
 from rectify_nlp.training import REAL, outcomes, tasks
 
 ROOT = Path(__file__).parent.parent

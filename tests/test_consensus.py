@@ -6,8 +6,8 @@ import pytest
 
 from rectify_nlp import LabelsError, load_examples
 from rectify_nlp.consensus import segment_key
+from rectify_nlp.examples import digest, load_labels
 from rectify_nlp.scorecard import limits, where
-from rectify_nlp.taxonomy import digest, load_labels
 from rectify_nlp.training import train
 from rectify_nlp.trials import CHECKED, evaluate, evaluate_model
 

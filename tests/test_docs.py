@@ -11,9 +11,9 @@ from types import ModuleType
 import pytest
 
 from rectify_nlp import Example
+from rectify_nlp.examples import digest
 from rectify_nlp.ledger import issue_columns
 from rectify_nlp.render import FORMATS
-from rectify_nlp.taxonomy import digest
 
 
 @pytest.fixture(scope="module")

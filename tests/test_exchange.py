@@ -14,12 +14,12 @@ import openpyxl
 import pytest
 
 from rectify_nlp import LabelsError, OutputError, Taxonomy, load_examples
+from rectify_nlp.examples import load_labels
 from rectify_nlp.exchange import exported
 from rectify_nlp.intake import candidates_in, import_labels
 from rectify_nlp.labelling import Answer, append, undo
 from rectify_nlp.labelsheet import HEADERS, sheet
 from rectify_nlp.picking import Candidate
-from rectify_nlp.taxonomy import load_labels
 
 SEGMENTS = [
     Candidate(

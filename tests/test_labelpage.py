@@ -11,11 +11,11 @@ from starlette.testclient import TestClient
 from rectify_nlp import LabelsError, OutputError, load_examples, read
 from rectify_nlp.desk import Desk, opened
 from rectify_nlp.errors import ServeError
+from rectify_nlp.examples import load_labels
 from rectify_nlp.labelling import Answer, append, seal, undo
 from rectify_nlp.labelpage import CATEGORY_KEYS, STATUS_KEYS, keyed
 from rectify_nlp.labelsheet import sheet
 from rectify_nlp.picking import Candidate, candidates, pick
-from rectify_nlp.taxonomy import load_labels
 from rectify_nlp.web import Options, application, check
 
 POOL = [

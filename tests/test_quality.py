@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from rectify_nlp.taxonomy import digest
+from rectify_nlp.examples import digest
 
 
 @pytest.fixture(scope="module")

@@ -30,11 +30,12 @@ from rectify_nlp.version import __version__
 
 if TYPE_CHECKING:
     from rectify_nlp.arrow import score_arrow, score_schema
+    from rectify_nlp.examples import load_examples
     from rectify_nlp.model import Model
     from rectify_nlp.reading import notice_from_text, read
     from rectify_nlp.records import rows
     from rectify_nlp.splitting import split
-    from rectify_nlp.taxonomy import Taxonomy, load_examples
+    from rectify_nlp.taxonomy import Taxonomy
 
 __all__ = [
     "Evidence",
@@ -73,7 +74,7 @@ __all__ = [
 _LATER = {
     "Model": "model",
     "Taxonomy": "taxonomy",
-    "load_examples": "taxonomy",
+    "load_examples": "examples",
     "notice_from_text": "reading",
     "read": "reading",
     "rows": "records",

@@ -17,7 +17,7 @@ from rectify_nlp.batch import CHUNK, Row, Table, judged_rows
 from rectify_nlp.errors import MissingExtra, ReadError
 from rectify_nlp.model import Model
 from rectify_nlp.records import COLUMNS, csv_columns, flattened, headers, plain, records, to_json
-from rectify_nlp.taxonomy import repeated
+from rectify_nlp.rowfiles import repeated
 
 if TYPE_CHECKING:
     import pyarrow as pa

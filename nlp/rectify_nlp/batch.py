@@ -14,8 +14,8 @@ from rectify_nlp.errors import LabelsError, ReadError
 from rectify_nlp.model import Model
 from rectify_nlp.reading import STDIN, read, read_bytes
 from rectify_nlp.reading import SUFFIXES as NOTICES
+from rectify_nlp.rowfiles import SUFFIXES, csv_rows, json_rows
 from rectify_nlp.splitting import segment
-from rectify_nlp.taxonomy import SUFFIXES, csv_rows, json_rows
 from rectify_nlp.types import Failure, Issue, Limits, Notice, Report, Result, Segment
 
 # Rows judged together: more save no time, and cost memory.

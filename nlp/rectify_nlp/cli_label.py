@@ -37,10 +37,10 @@ def pick_(
     """Pick the segments that are most worth labelling and write a sheet to fill in."""
     from rectify_nlp.batch import Tally, results
     from rectify_nlp.errors import LabelsError
+    from rectify_nlp.examples import load_labels
     from rectify_nlp.labelsheet import sheet
     from rectify_nlp.model import Model
     from rectify_nlp.picking import candidates, pick
-    from rectify_nlp.taxonomy import load_labels
 
     loaded = Model.load(model)
     known = load_labels([labels], loaded.taxonomy).opinions if labels.exists() else ()
@@ -124,9 +124,10 @@ def check_(
 ) -> None:
     """Agreement between annotators, disputes, and (--suspects) labels that are likely wrong."""
     from rectify_nlp.agreement import agreements, suspects, to_review, told
+    from rectify_nlp.examples import load_labels
     from rectify_nlp.labelsheet import sheet
     from rectify_nlp.resources import labels_named
-    from rectify_nlp.taxonomy import Taxonomy, load_labels
+    from rectify_nlp.taxonomy import Taxonomy
 
     names = Taxonomy.load(taxonomy)
     found = load_labels([labels_named(str(name)) for name in labels or [OWN]], names)

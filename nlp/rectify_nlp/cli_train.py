@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from rectify_nlp.console import print_lines, say
+from rectify_nlp.examples import load_labels
 from rectify_nlp.model import Model
 from rectify_nlp.options import LabelsArgument, ModelOption, TaxonomyOption
 from rectify_nlp.resources import labels_named
-from rectify_nlp.taxonomy import Taxonomy, load_labels
+from rectify_nlp.taxonomy import Taxonomy
 from rectify_nlp.types import Example
 
 

@@ -24,7 +24,7 @@ from rectify_nlp.arrow import require_pyarrow
 from rectify_nlp.errors import ReadError
 from rectify_nlp.phrases import UNDECIDED, UNNAMED, doubts
 from rectify_nlp.records import Row
-from rectify_nlp.taxonomy import LONGEST_FIELD
+from rectify_nlp.rowfiles import LONGEST_FIELD
 
 FAILURES_KEPT = 200
 _FORMS = (".jsonl", ".csv", ".parquet")

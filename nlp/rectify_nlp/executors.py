@@ -19,8 +19,8 @@ from rectify_nlp.decoding import decode
 from rectify_nlp.inputs import LONGEST_LINE
 from rectify_nlp.model import Model
 from rectify_nlp.records import records
+from rectify_nlp.rowfiles import TOO_LONG
 from rectify_nlp.spark import Shipment, unpacked
-from rectify_nlp.taxonomy import TOO_LONG
 from rectify_nlp.types import Failure, Limits, Report, Result
 
 if TYPE_CHECKING:

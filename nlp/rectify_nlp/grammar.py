@@ -88,8 +88,7 @@ def load_grammar(path: Path | None = None) -> Grammar:
         raise LabelsError(path, 0, "[labels] each pattern must begin with a character")
     begins = f"(?=[{_FIRST}{''.join(sorted(first))}])"
     ends = [
-        f"(?:{entry})(?!(?!的?问题|的整改|现象)\\w)"
-        for entry in entries("problem", "clause_end")
+        f"(?:{entry})(?!(?!的?问题|的整改|现象)\\w)" for entry in entries("problem", "clause_end")
     ]
     return Grammar(
         label=pattern(f"{_BEFORE}{begins}(?:{labels}|(?P<status>{status_words})){_AFTER}"),

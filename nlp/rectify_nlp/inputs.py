@@ -28,7 +28,7 @@ from rectify_nlp.decoding import encoding_of
 from rectify_nlp.errors import ReadError
 from rectify_nlp.reading import STDIN
 from rectify_nlp.reading import SUFFIXES as NOTICES
-from rectify_nlp.taxonomy import LONGEST_FIELD, TOO_LONG
+from rectify_nlp.rowfiles import LONGEST_FIELD, TOO_LONG
 from rectify_nlp.types import Failure
 
 PARQUET = ".parquet"

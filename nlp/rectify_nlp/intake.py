@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from rectify_nlp.errors import LabelsError
+from rectify_nlp.examples import load_labels
 from rectify_nlp.exchange import DOCCANO
 from rectify_nlp.labelling import Answer, append, seal, timestamp
 from rectify_nlp.labelsheet import HEADERS, from_fields, sheet_rows
 from rectify_nlp.picking import Candidate
+from rectify_nlp.rowfiles import read_rows, read_text
 from rectify_nlp.sheets import as_text
-from rectify_nlp.taxonomy import Taxonomy, load_labels, read_rows, read_text
+from rectify_nlp.taxonomy import Taxonomy
 
 SUFFIXES = (".xlsx", ".csv", ".json", ".jsonl")
 _BETWEEN = re.compile(r"[、,，;；|\n]")

@@ -18,9 +18,11 @@ from typing import Any
 
 from rectify_nlp.consensus import segment_key, visible
 from rectify_nlp.errors import LabelsError, OutputError
+from rectify_nlp.examples import load_labels
 from rectify_nlp.picking import Candidate
 from rectify_nlp.records import Row, to_json_line
-from rectify_nlp.taxonomy import Taxonomy, load_labels, read_rows
+from rectify_nlp.rowfiles import read_rows
+from rectify_nlp.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,9 @@ from rectify_nlp.errors import LabelsError, OutputError
 from rectify_nlp.labelling import seal
 from rectify_nlp.picking import Candidate
 from rectify_nlp.records import csv_cell
+from rectify_nlp.rowfiles import repeated
 from rectify_nlp.sheets import FORMULA, Book, Column, as_text
-from rectify_nlp.taxonomy import Taxonomy, repeated
+from rectify_nlp.taxonomy import Taxonomy
 from rectify_nlp.types import Limits
 
 SHEET, OPTIONS, HELP = "标注", "选项", "说明"

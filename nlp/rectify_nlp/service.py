@@ -17,7 +17,7 @@ from rectify_nlp.batch import Table, judged_rows
 from rectify_nlp.errors import ReadError
 from rectify_nlp.model import Model
 from rectify_nlp.reading import read_bytes
-from rectify_nlp.taxonomy import SUFFIXES
+from rectify_nlp.rowfiles import SUFFIXES
 from rectify_nlp.types import Failure, Limits, Notice, Report, Segment
 
 T = TypeVar("T")

@@ -18,10 +18,11 @@ from rectify_nlp.consensus import target
 from rectify_nlp.doubt import assess_doubt
 from rectify_nlp.errors import LabelsError
 from rectify_nlp.evaluation import Outcomes, Result, accuracy, assess
+from rectify_nlp.examples import digest
 from rectify_nlp.features import Texts
 from rectify_nlp.model import DOUBT_BELOW, Model, readable
 from rectify_nlp.splitting import segment
-from rectify_nlp.taxonomy import Taxonomy, digest
+from rectify_nlp.taxonomy import Taxonomy
 from rectify_nlp.training import (
     FOLDS,
     REAL,
