@@ -87,18 +87,30 @@ def test_terms_are_placed_in_the_original():
 def test_a_vocabulary_finds_its_terms_and_no_other(pairs, texts):
     pairs = {pair for pair in pairs if all("\u3400" <= char <= "\u9fff" for char in pair)}
     segments = [{"problem": "".join(pairs), "measures": text} for text in texts]
-    vocabulary = Vocabulary(sorted(PAIR + pair for pair in pairs))
+    vocabulary = Vocabulary("".join(f"{PAIR}{pair}\n" for pair in sorted(pairs)))
     found = Texts(segments).find(vocabulary)
     every = [term for term, *_ in placed(segments) if term[1:] in pairs and term.startswith(PAIR)]
     assert sorted(vocabulary.terms[i] for i in found.term) == sorted(every)
 
 
 @pytest.mark.parametrize(
-    "terms", [["乙", "甲", "丙"], ["甲", "甲"], ["#甲乙丙"], ["#甲", "#甲乙丙"]]
+    ("terms", "told"),
+    [
+        (["乙", "甲", "丙"], "not sorted"),
+        (["甲", "甲"], "not sorted"),
+        (["#甲乙", "#乙甲"], "not sorted"),
+        (["#乙甲", "!"], "not sorted"),
+        (["#乙甲", ""], "not sorted"),
+        (["甲", "#乙甲"], "no pairs and words"),
+        (["#甲"], "no pairs and words"),
+        (["#甲乙丙"], "no pairs and words"),
+        (["#甲", "#甲乙丙"], "no pairs and words"),
+        (["#甲", "乙"], "no pairs and words"),
+    ],
 )
-def test_terms_that_are_none(terms):
-    with pytest.raises(ValueError, match=r"the terms are not sorted|a pair is not two characters"):
-        Vocabulary(terms)
+def test_terms_that_are_none(terms, told):
+    with pytest.raises(ValueError, match=told):
+        Vocabulary("".join(f"{term}\n" for term in terms))
 
 
 @pytest.fixture(scope="module")

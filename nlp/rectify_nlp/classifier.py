@@ -118,7 +118,7 @@ class LinearClassifier:
         """
         found = texts.find(self.vectorizer.vocabulary)
         segment, field = np.divmod(found.text, len(FIELDS))
-        width = len(self.vectorizer.vocabulary.terms)
+        width = len(self.vectorizer.vocabulary)
         occurrence = segment * width + found.term
         weight, known = np.zeros(len(occurrence)), np.zeros(len(occurrence), dtype=bool)
         for part in self.vectorizer.parts(texts):

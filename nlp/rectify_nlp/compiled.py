@@ -86,7 +86,7 @@ def _of_terms(vocabulary: Vocabulary) -> tuple[Any, ...]:
     words, pairs = lexicon(), vocabulary.of_pairs
     return (
         *(words.cells, words.weights, words.labels, words.in_run),
-        *(vocabulary.of_words, pairs.cells, pairs.shift, len(vocabulary.terms)),
+        *(vocabulary.of_words, pairs.cells, pairs.shift, len(vocabulary)),
     )
 
 

@@ -10,7 +10,6 @@ vocabulary turns into indexes, and sorting the indexes counts them.
 from __future__ import annotations
 
 import re
-from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -171,7 +170,7 @@ class Texts:
             end = np.append(words.ends, at + 2)[known]
             text = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
             self._found = Found(term[known], text[start], start, end)
-            self._by_field = _by_field(self._found, self.segments, len(vocabulary.terms))
+            self._by_field = _by_field(self._found, self.segments, len(vocabulary))
             self._counted = {}
         return self._found
 
@@ -179,7 +178,7 @@ class Texts:
         """How often each term occurs in `fields`, which is counted once."""
         self.find(vocabulary)
         if fields not in self._counted:
-            self._counted[fields] = _count(*self._by_field, fields, len(vocabulary.terms))
+            self._counted[fields] = _count(*self._by_field, fields, len(vocabulary))
         return self._counted[fields]
 
     def vocabulary(self) -> Vocabulary:
@@ -190,7 +189,7 @@ class Texts:
         spans = zip(words.starts[word].tolist(), words.ends[word].tolist(), strict=True)
         terms = [_word(text[start:end]) for start, end in spans]
         terms += [PAIR + text[start : start + 2] for start in at[pair].tolist()]
-        return Vocabulary(sorted(filter(None, terms)))
+        return Vocabulary("".join([term + "\n" for term in sorted(filter(None, terms))]))
 
     def place(self, text: int, start: int, end: int) -> tuple[int, int]:
         """Where a span of `Found` lies in the text of its field as given."""
@@ -219,21 +218,32 @@ def _word(token: str) -> str:
 
 
 class Vocabulary:
-    """Terms, sorted, and where each stands among them.
+    """Terms, and where each stands among them.
 
-    The key of a word is its id in the lexicon, that of a pair its characters, 16 bits each.
-    ValueError for terms that are not sorted or are none.
+    `lines` are the terms, sorted, each with a line feed. The key of a word is its id in the
+    lexicon, that of a pair its characters, 16 bits each. ValueError for terms that are not
+    sorted or are none.
     """
 
-    def __init__(self, terms: Sequence[str]) -> None:
-        self.terms = tuple(terms)
-        if not all(map(lt, self.terms, self.terms[1:])):
+    def __init__(self, lines: str) -> None:
+        self.lines = lines
+        # Pairs stand before all words, as a line of four each.
+        pairs = ("\n" + lines).rfind("\n" + PAIR)
+        words = lines if pairs < 0 else lines[pairs + 4 :]
+        self._words = words.split("\n")[:-1]
+        codes = code_points(lines[: len(lines) - len(words)])
+        if len(codes) % 4 or (codes[::4] != ord(PAIR)).any() or (codes[3::4] != ord("\n")).any():
+            raise ValueError("the terms are no pairs and words behind them")
+        self._pairs = _pair_keys(codes[1::4], codes[2::4])
+        if (np.diff(self._pairs) <= 0).any() or not all(map(lt, (PAIR, *self._words), self._words)):
             raise ValueError("the terms are not sorted")
-        pairs = bisect(self.terms, PAIR + chr(0x10FFFF))
-        self._words = self.terms[pairs:]
-        self._pairs = code_points("".join(self.terms[:pairs]))
-        if len(self._pairs) != 3 * pairs or (self._pairs[::3] != ord(PAIR)).any():
-            raise ValueError("a pair is not two characters")
+
+    def __len__(self) -> int:
+        return len(self._pairs) + len(self._words)
+
+    @cached_property
+    def terms(self) -> tuple[str, ...]:
+        return tuple(self.lines.split("\n")[:-1])
 
     def indexes(self, words: Ints, pairs: Ints) -> Ints:
         """Where the terms of these keys stand, words and then pairs; -1 for other keys."""
@@ -244,13 +254,13 @@ class Vocabulary:
         """The position of each word by its key; the last is that of any larger key."""
         keys = lexicon().ids(self._words)
         table = np.full(max(lexicon().size, keys.max(initial=0)) + 2, -1, dtype=np.int32)
-        table[keys] = np.arange(len(self._pairs) // 3, len(self.terms))
+        table[keys] = np.arange(len(self._pairs), len(self))
         table[-1] = -1  # also the place of words that no text can be cut into
         return table
 
     @cached_property
     def of_pairs(self) -> _Table:
-        return _Table(_pair_keys(self._pairs[1::3], self._pairs[2::3]))
+        return _Table(self._pairs)
 
 
 class _Table:
@@ -336,7 +346,7 @@ class Vectorizer:
         tables = []
         width = 0
         for terms in self.terms:
-            table = np.full(len(self.vocabulary.terms), -1)
+            table = np.full(len(self.vocabulary), -1)
             table[terms] = np.arange(width, width + len(terms))
             width += len(terms)
             tables.append(table)
@@ -393,7 +403,7 @@ class Counts:
         parts = []
         for block, counts in zip(self.blocks, self._matrices, strict=True):
             taken = counts[list(rows)]
-            df = np.bincount(taken.indices, minlength=len(self.vocabulary.terms))
+            df = np.bincount(taken.indices, minlength=len(self.vocabulary))
             kept = np.flatnonzero(df >= max(min_count, 1))
             # As it will be stored, so that a saved model predicts what this one does.
             idf = (np.log((1 + len(rows)) / (1 + df[kept])) + 1).astype(np.float32).astype(float)

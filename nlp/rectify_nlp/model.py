@@ -234,7 +234,7 @@ class Model:
         }
         try:
             taxonomy = Taxonomy.parse(contents["taxonomy.toml"].decode(), folder / "taxonomy.toml")
-            vocabulary = Vocabulary(contents["terms.txt"].decode().split("\n")[:-1])
+            vocabulary = Vocabulary(contents["terms.txt"].decode())
             classifiers = {
                 task: _classifier(
                     described["classifiers"][task],
@@ -383,11 +383,16 @@ def _npy(array: NDArray[Any]) -> bytes:
 
 def _array(path: Path, content: bytes) -> Any:
     try:
-        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+        stream = io.BytesIO(content)
+        np.lib.format.read_magic(stream)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        # Where it lies: read_array would copy it.
+        array = np.frombuffer(content, dtype, offset=stream.tell())
+        array = array.reshape(shape, order="F" if fortran else "C")
     except Exception as error:  # whatever comes of a header that is none
         raise ModelError(f"{path}: not readable ({error})") from error
     kind = "<i4" if path.name.endswith("columns.npy") else "<f4"
-    if array.dtype != np.dtype(kind) or not np.isfinite(array).all():
+    if dtype != np.dtype(kind) or not np.isfinite(array).all():
         raise ModelError(f"{path}: not an array of finite 32-bit numbers ({kind})")
     return array
 
@@ -421,7 +426,7 @@ def _classifier(
     for own in terms:
         # Sorted, so that none stands twice.
         if len(own) and not (
-            own[0] >= 0 and own[-1] < len(vocabulary.terms) and (np.diff(own) > 0).all()
+            own[0] >= 0 and own[-1] < len(vocabulary) and (np.diff(own) > 0).all()
         ):
             raise ValueError("the columns of a block are no sorted terms")
     return LinearClassifier(
