@@ -6,9 +6,6 @@ call the library, render. `console` says what exit statuses mean.
 
 from __future__ import annotations
 
-import atexit
-import gc
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -67,13 +64,7 @@ app = App(cls=_Program, name="rectify-nlp")
 
 
 def main() -> None:
-    """Entry point: turns errors into one line and an exit status."""
-    # Tens of thousands of terms are no garbage; looking for some among them takes a tenth of a run.
-    gc.set_threshold(100_000, 20, 20)
-    # Nor among what stands at the end, which the end of the process gives back anyway.
-    atexit.register(gc.freeze)
-    # Nothing here multiplies matrices in threads; that they are started costs more than a prediction.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    """Run the command of sys.argv; an error becomes one line and an exit status."""
     for stream in (sys.stdout, sys.stderr):
         # A console of another encoding shows what it cannot print as \\u....
         if stream is not None:  # closed by the caller
