@@ -77,38 +77,38 @@ def changes(settings: Settings) -> Iterator[Change]:
     yield Change("as it is", settings)
     for block in blocks:
         rest = tuple(b for b in blocks if b is not block)
-        yield Change(f"without the block {block.name}", replace(settings, blocks=rest))
-    yield Change("words only", _blocks(settings, lambda b: replace(b, pairs=False)))
+        yield Change(f"without the block {block.name}", settings._replace(blocks=rest))
+    yield Change("words only", _blocks(settings, lambda b: b._replace(pairs=False)))
     yield Change(
         "pairs of characters only",
-        _blocks(settings, lambda b: replace(b, words=False) if b.pairs else b),
+        _blocks(settings, lambda b: b._replace(words=False) if b.pairs else b),
     )
     yield Change(
-        "pairs of characters everywhere", _blocks(settings, lambda b: replace(b, pairs=True))
+        "pairs of characters everywhere", _blocks(settings, lambda b: b._replace(pairs=True))
     )
-    yield Change("all blocks at weight 1", _blocks(settings, lambda b: replace(b, weight=1.0)))
+    yield Change("all blocks at weight 1", _blocks(settings, lambda b: b._replace(weight=1.0)))
     for factor in (1 / 3, 3.0):
         strength = settings.inverse_regularisation * factor
-        yield Change(f"C {strength:.3g}", replace(settings, inverse_regularisation=strength))
+        yield Change(f"C {strength:.3g}", settings._replace(inverse_regularisation=strength))
     for balance in (0.0, 0.5, 1.0):
         if balance != settings.balance:
-            yield Change(f"balance {balance:g}", replace(settings, balance=balance))
+            yield Change(f"balance {balance:g}", settings._replace(balance=balance))
     for count in (2, 10):
         if count != settings.min_count:
-            yield Change(f"terms from {count} segments on", replace(settings, min_count=count))
+            yield Change(f"terms from {count} segments on", settings._replace(min_count=count))
     yield Change("class descriptions as pseudo-documents", settings, with_descriptions)
     yield Change(f"published segments {PUBLISHED_TIMES} times", settings, with_published_repeated)
     yield Change("no published segments in training", settings, without_published)
 
 
 def _blocks(settings: Settings, change: Callable[[Block], Block]) -> Settings:
-    return replace(settings, blocks=tuple(map(change, settings.blocks)))
+    return settings._replace(blocks=tuple(map(change, settings.blocks)))
 
 
 def counted(task: Task, blocks: Sequence[Block]) -> Counts:
     """Counts of `blocks`: those of `task` where no more than weights differ."""
-    weightless = [replace(b, weight=1.0) for b in blocks]
-    if weightless != [replace(b, weight=1.0) for b in task.counts.blocks]:
+    weightless = [b._replace(weight=1.0) for b in blocks]
+    if weightless != [b._replace(weight=1.0) for b in task.counts.blocks]:
         return Counts(task.segments, blocks)
     counts = copy.copy(task.counts)
     counts.blocks = tuple(blocks)
@@ -200,7 +200,7 @@ def lines(task: Task, only: str) -> Iterator[str]:
             continue
         changed = replace(
             task,
-            settings=replace(change.settings, tolerance=TOLERANCE),
+            settings=change.settings._replace(tolerance=TOLERANCE),
             counts=counted(task, change.settings.blocks),
         )
         found = [measure(changed, change.pick, part) for part in parts]

@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,7 +50,7 @@ def test_published_segments_can_weigh_more_or_nothing(ablate, by_name):
 
 def test_counts_are_reused_only_where_they_are_the_same(ablate, by_name):
     task = by_name["status"]
-    heavier = tuple(replace(block, weight=3.0) for block in task.settings.blocks)
+    heavier = tuple(block._replace(weight=3.0) for block in task.settings.blocks)
     fewer = heavier[:1]
     for blocks in (heavier, fewer):
         _, reused = ablate.counted(task, blocks).fit(range(50), 2)

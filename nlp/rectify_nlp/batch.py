@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rectify_nlp.decoding import decode
 from rectify_nlp.errors import LabelsError, ReadError
@@ -83,8 +83,7 @@ def _failure(error: Exception, name: str = "") -> Failure:
 # -- tables ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(NamedTuple):
     """Where rows come from and how they are meant.
 
     `id_column` holds the name of a row, which becomes `source`; `text_column` the text (or

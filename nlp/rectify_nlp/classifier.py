@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,7 @@ from rectify_nlp.features import FIELDS, Block, Counts, Floats, Texts, Vectorize
 from rectify_nlp.lexicon import Ints
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What a classifier reads and how it is fitted.
 
     `inverse_regularisation` is scikit-learn's C for the sum of losses; `balance` is the

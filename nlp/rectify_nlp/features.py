@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import lt
 from string import ascii_letters, digits
@@ -43,8 +42,7 @@ Fields = Mapping[str, str]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A group of features, TF-IDF weighted and normalised by itself; `weight` scales it."""
 
     name: str

@@ -8,9 +8,9 @@ in brackets behind characters is left out; `Folded.place` leads back to the orig
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +82,7 @@ def simplify(text: str) -> str:
     return _simplified(text) if some_traditional(text) else text
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """Folded text; `places` maps its positions to the original (None: they are the same)."""
 
     text: str

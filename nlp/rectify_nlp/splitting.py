@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from rectify_nlp.cautions import cautions
 from rectify_nlp.extents import Extent, Extents
@@ -34,8 +35,7 @@ from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
 from rectify_nlp.wording import Wording
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(NamedTuple):
     """Why a line was taken for what it is: one row of `Split.trace`."""
 
     start: int

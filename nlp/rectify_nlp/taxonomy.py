@@ -6,15 +6,14 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rectify_nlp.errors import LabelsError
 from rectify_nlp.resources import resource
 from rectify_nlp.rowfiles import read_text
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """One category or status: its name, an English name and what it covers."""
 
     name: str

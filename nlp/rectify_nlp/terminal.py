@@ -5,15 +5,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rectify_nlp.records import clean, deciding, row, to_json_line
 from rectify_nlp.splitting import Split
 from rectify_nlp.types import Evidence, Failure, Finding, Notice, Report, Segment
 
 
-@dataclass(frozen=True, kw_only=True)
-class Layout:
+class Layout(NamedTuple):
     """How wide a table may be, whether in colour, and whether evidence is wanted."""
 
     width: int = 120
