@@ -154,7 +154,7 @@ def _wraps(folded: str) -> list[int]:
 
 def some_traditional(text: str) -> bool:
     """Whether there is a character that only traditional script has."""
-    return _TRADITIONAL.search(text) is not None
+    return any(char in text for char in TRADITIONAL)
 
 
 def is_traditional(text: str) -> bool:

@@ -21,13 +21,14 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from rectify_nlp.console import say
+from rectify_nlp.patterns import pattern
 
 LANGUAGES = ("en", "zh")
 VARIABLE = "RECTIFY_NLP_LANG"
 ROOT = "rectify-nlp"
 _WIDEST = 100  # columns; longer lines are hard to read
 # A word, or one wide character; punctuation that may not begin or end a line stays with it.
-_UNBREAKABLE = re.compile(r"[（“《]*(?:[!-~]+|.)[，。；：、！？）”》]*", re.DOTALL)
+_UNBREAKABLE = pattern(r"[（“《]*(?:[!-~]+|.)[，。；：、！？）”》]*", re.DOTALL)
 
 
 class App(typer.Typer):

@@ -10,34 +10,34 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rectify_nlp.grammar import Grammar
-from rectify_nlp.patterns import pattern
+from rectify_nlp.patterns import HAN, pattern
 from rectify_nlp.wording import DONE, SENTENCES, Wording, skip_blank
 
-HAN = "一二三四五六七八九十百"
+NUMERALS = "一二三四五六七八九十百"
 _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
 # Behind a decimal fraction: 1.5小时 is no heading 1.5.
 _UNIT = "[ ]?(?:[万亿千百]|[个元倍米吨亩度斤]|小时|公[里顷斤]|平方|立方|分钟|厘米|毫米|千米)"
 _MARKER = pattern(
-    rf"(?P<question>(?:(?:反馈)?(?:具体)?问题|任务)[ ]?(?:[0-9]{{1,4}}|[{HAN}]{{1,3}})(?:[::.、)](?!问题[0-9{HAN}])[ ]*+|(?=[ \n“]|$)))"
-    rf"|(?P<han>[{HAN}]{{1,4}})、"
-    rf"|[(][ ]*+(?P<han_bracket>[{HAN}]{{1,4}})[ ]*+[)][、.]?"
-    rf"|(?P<han_half>[{HAN}]{{1,4}})[)]"
-    rf"|(?P<multi>[0-9]{{1,2}}(?:\.[0-9]{{1,2}}){{1,3}})(?=[ \u4e00-\u9fff“])(?!{_UNIT})"
+    rf"(?P<question>(?:(?:反馈)?(?:具体)?问题|任务)[ ]?(?:[0-9]{{1,4}}|[{NUMERALS}]{{1,3}})(?:[::.、)](?!问题[0-9{NUMERALS}])[ ]*+|(?=[ \n“]|$)))"
+    rf"|(?P<han>[{NUMERALS}]{{1,4}})、"
+    rf"|[(][ ]*+(?P<han_bracket>[{NUMERALS}]{{1,4}})[ ]*+[)][、.]?"
+    rf"|(?P<han_half>[{NUMERALS}]{{1,4}})[)]"
+    rf"|(?P<multi>[0-9]{{1,2}}(?:\.[0-9]{{1,2}}){{1,3}})(?=[ “]|{HAN})(?!{_UNIT})"
     rf"|(?P<arabic>[0-9]{{1,4}})(?:[.、](?![0-9])|[.、]{_YEAR}|[)])"
     rf"|[(][ ]*+(?P<arabic_bracket>[0-9]{{1,4}})[ ]*+[)][、.]?"
     r"|(?P<circled>[①-⑳])"
-    rf"|(?P<nth>第[{HAN}]{{1,3}}(?:类|部分)?)[,、:](?!第)"
-    rf"|(?P<is>[{HAN}]{{1,3}})是(?!否)"
+    rf"|(?P<nth>第[{NUMERALS}]{{1,3}}(?:类|部分)?)[,、:](?!第)"
+    rf"|(?P<is>[{NUMERALS}]{{1,3}})是(?!否)"
 )
 # A marker inside a line, after the end of a sentence, which is matched ...
 _INLINE = pattern(
     rf"[。;:!?”’)\] 日](?:(?<!日)|(?<=[0-9]日))"
-    rf"(?=(?:反馈)?问题[0-9{HAN}]{{1,3}}[:.、]|[{HAN}]{{1,3}}、|[(][{HAN}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)])"
+    rf"(?=(?:反馈)?问题[0-9{NUMERALS}]{{1,3}}[:.、]|[{NUMERALS}]{{1,3}}、|[(][{NUMERALS}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)])"
 )
 # ... or anywhere, in a line that is a whole notice run together.
 _ANYWHERE = pattern(
-    rf"(?=[{HAN}]{{1,3}}[、)]|[(][{HAN}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)]|问题[0-9{HAN}]{{1,3}}[:.、])"
-    rf"(?<![{HAN}第、,0-9.(约近达共])"
+    rf"(?=[{NUMERALS}]{{1,3}}[、)]|[(][{NUMERALS}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)]|问题[0-9{NUMERALS}]{{1,3}}[:.、])"
+    rf"(?<![{NUMERALS}第、,0-9.(约近达共])"
 )
 _STRONG_START = pattern(
     r"[ ]*+(?:关于|针对|对)?[ ]*+“[^“”]{4,200}”[^。;,\n]{0,12}(?:问题|整改)|[ ]*+关于[^。;,:\n]{4,80}问题"
@@ -109,7 +109,7 @@ def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | 
 
 
 _NEXT_ARABIC = pattern(r"\n[ ]*+([0-9]{1,2})[.、]")
-_GLUED = pattern(r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?[\u4e00-\u9fff]")
+_GLUED = pattern(r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?" + HAN)
 
 
 def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[tuple[int, Marker, bool]]:
@@ -160,7 +160,7 @@ def _marker(folded: str, start: int, end: int) -> Marker | None:
 
 
 _DIGITS = pattern(r"[0-9]+$")
-_NUMERALS = pattern(f"[{HAN}]+$")
+_TRAILING = pattern(f"[{NUMERALS}]+$")
 
 
 def _ordinal(word: str) -> int:
@@ -169,16 +169,18 @@ def _ordinal(word: str) -> int:
         return int(digits.group())
     if "①" <= word <= "⑳":
         return ord(word) - ord("①") + 1
-    han = _NUMERALS.search(word)
+    han = _TRAILING.search(word)
     if not han:
         return 0
     hundreds, hundred, rest = han.group().rpartition("百")
     tens, ten, ones = rest.rpartition("十")
-    value = HAN.index(ones) + 1 if ones and ones in HAN[:9] else 0
+    value = NUMERALS.index(ones) + 1 if ones and ones in NUMERALS[:9] else 0
     if ten:
-        value += 10 * (HAN.index(tens) + 1 if tens and tens in HAN[:9] else 1)
+        value += 10 * (NUMERALS.index(tens) + 1 if tens and tens in NUMERALS[:9] else 1)
     if hundred:
-        value += 100 * (HAN.index(hundreds) + 1 if hundreds and hundreds in HAN[:9] else 1)
+        value += 100 * (
+            NUMERALS.index(hundreds) + 1 if hundreds and hundreds in NUMERALS[:9] else 1
+        )
     return value
 
 

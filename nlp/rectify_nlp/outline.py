@@ -14,7 +14,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from rectify_nlp.heads import find_head
-from rectify_nlp.markers import HAN, Marker, paragraphs, positions
+from rectify_nlp.markers import NUMERALS, Marker, paragraphs, positions
 from rectify_nlp.patterns import pattern
 from rectify_nlp.wording import DONE, Wording, skip_blank
 
@@ -150,7 +150,7 @@ def _clause_problems(text: str, start: int, end: int) -> Iterator[re.Match[str]]
 
 
 _CLAUSE_PROBLEM = (
-    rf"(?P<clause>(?P<mark>[{HAN}]{{1,2}}是)?(?P<head>"
+    rf"(?P<clause>(?P<mark>[{NUMERALS}]{{1,2}}是)?(?P<head>"
     r"(?:对|针对|关于)?“[^“”\n]{4,120}”[^“”,。;:\n]{0,8}问题(?:的整改)?"
     r"|“[^“”\n]{4,80}”的整改"
     r"|(?:对|针对|关于)(?![^。;\n]{0,6}(?:存在|反馈|上述|以上|发现的问题|巡[视察]|这))[^。;,:\n]{3,70}?问题"

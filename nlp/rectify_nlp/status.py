@@ -65,9 +65,7 @@ class StatusReader:
         }
         self._names = names
         ordered = sorted(names, key=len, reverse=True)
-        self._wording = re.compile(
-            "|".join(r"[ ]*+".join(map(re.escape, word)) for word in ordered)
-        )
+        self._wording = pattern("|".join(r"[ ]*+".join(map(re.escape, word)) for word in ordered))
         # The status that stands for "not reached", should a reached one be denied.
         self._open = taxonomy.statuses[0].name
         self._reached = taxonomy.statuses[-1].name
