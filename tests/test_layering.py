@@ -14,7 +14,7 @@ PACKAGE = Path(rectify_nlp.__file__).parent
 # A module may import only modules to its left. Some of them do not exist yet.
 # fmt: off
 ORDER = (
-    "version", "errors", "patterns", "types", "resources", "consensus", "rowfiles", "taxonomy", "examples", "folding", "grammar", "decoding",
+    "version", "errors", "durable", "patterns", "types", "resources", "consensus", "rowfiles", "taxonomy", "examples", "folding", "grammar", "decoding",
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
     "status", "wording", "heads", "markers", "outline", "extents", "roles", "cautions", "splitting",
@@ -126,7 +126,7 @@ def after_predicting(notice, then):
     """A process that has predicted `notice` and then prints on stderr what `then` says."""
     code = (
         "import sys; sys.argv[1:1] = ['predict', '-f', 'jsonl']\n"
-        "from rectify_nlp.cli import main\n"
+        "from rectify_nlp.__main__ import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
         f"print({then}, file=sys.stderr)"

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import typer
 
+from rectify_nlp.durable import replacing
 from rectify_nlp.errors import (
     LabelsError,
     MissingExtra,
@@ -71,34 +73,34 @@ class Writer:
     """
 
     def __init__(self, output: Path | None) -> None:
-        self.name = output
-        self.output = output.resolve() if output else None
-        self.partial: Path | None = None
-        if self.output and not (self.output.exists() and not self.output.is_file()):
-            self.partial = self.output.with_name(f".{self.output.name}.{os.getpid()}.part")
+        self.output = output
+        self.opened = ExitStack()
 
-    def __enter__(self) -> Callable[[str | bytes], Any]:
+    def __enter__(self) -> Callable[[str | bytes], None]:
         if self.output is None:
-            self.stream = sys.stdout
             return self._write
+        path = self.output.resolve()
+        whole = path.is_file() or not path.exists()
         try:
-            self.stream = (self.partial or self.output).open("w", encoding="utf-8", newline="")
-            if self.partial and self.output.exists():
-                self.partial.chmod(self.output.stat().st_mode & 0o777)
+            self.stream: BinaryIO = self.opened.enter_context(
+                replacing(path) if whole else path.open("wb")
+            )
         except OSError as error:
-            raise OutputError(f"{self.name}: cannot be written ({error.strerror})") from error
+            raise self._refused(error) from error
         return self._write
 
     def _write(self, piece: str | bytes) -> None:
         try:
-            if isinstance(piece, bytes):
-                self.stream.buffer.write(piece)
+            if self.output is not None:
+                self.stream.write(piece.encode() if isinstance(piece, str) else piece)
+            elif isinstance(piece, str):
+                sys.stdout.write(piece)
             else:
-                self.stream.write(piece)
+                sys.stdout.buffer.write(piece)
         except BrokenPipeError:
             self._no_reader()
         except OSError as error:
-            raise OutputError(f"output: cannot be written ({error.strerror})") from error
+            raise self._refused(error) from error
 
     def _no_reader(self) -> NoReturn:
         """Whoever read our output has gone (`| head`): end quietly."""
@@ -107,20 +109,13 @@ class Writer:
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         try:
-            self.stream.flush()
             if self.output is None:
-                return
-            if self.partial is not None:
-                os.fsync(self.stream.fileno())
-            self.stream.close()
-            if kind is None and self.partial is not None:
-                self.partial.replace(self.output)
+                sys.stdout.flush()
+            self.opened.__exit__(kind, error, traceback)
         except BrokenPipeError:
             self._no_reader()
         except OSError as problem:
-            raise OutputError(
-                f"{self.name or 'output'}: cannot be written ({problem.strerror})"
-            ) from problem
-        finally:
-            if self.partial is not None:
-                self.partial.unlink(missing_ok=True)
+            raise self._refused(problem) from problem
+
+    def _refused(self, error: OSError) -> OutputError:
+        return OutputError(f"{self.output or 'output'}: cannot be written ({error.strerror})")

@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from rectify_nlp.durable import replacing
 from rectify_nlp.errors import OutputError
 from rectify_nlp.workers import Part
 
@@ -214,21 +215,8 @@ class Folder:
     def _put(self, name: str, content: Iterable[bytes]) -> None:
         """A file that appears under its name only when it is whole and on the disk."""
         partial = self.path / f".{name.lstrip('.')}{_UNFINISHED}"
-        try:
-            with partial.open("wb") as stream:
-                stream.writelines(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(self.path / name)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        if os.name == "posix":
-            descriptor = os.open(self.path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        with replacing(self.path / name, partial) as stream:
+            stream.writelines(content)
 
 
 def _ours(name: str) -> bool:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rectify_nlp.consensus import segment_key, visible
+from rectify_nlp.durable import replacing
 from rectify_nlp.errors import LabelsError, OutputError
 from rectify_nlp.examples import load_labels
 from rectify_nlp.picking import Candidate
@@ -170,24 +171,16 @@ def _said(row: Row) -> tuple[Any, ...]:
 def _put(path: Path, content: bytes, taxonomy: Taxonomy) -> None:
     """Replace the label file, once what it shall hold has been read back without fault."""
     path = path.resolve()
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with partial.open("wb") as stream:
+        with replacing(path) as stream:
             stream.write(content)
             stream.flush()
-            os.fsync(stream.fileno())
-        if content.strip():
-            load_labels([partial], taxonomy)
-        if path.exists():
-            partial.chmod(path.stat().st_mode & 0o777)
-        partial.replace(path)
+            if content.strip():
+                load_labels([Path(stream.name)], taxonomy)
     except LabelsError as error:
         raise LabelsError(path, 0, error.what, error.allowed) from error
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 @contextmanager
