@@ -23,7 +23,7 @@ import numpy as np
 from rectify_nlp import Example, Model, Taxonomy, load_examples
 from rectify_nlp.consensus import target
 from rectify_nlp.evaluation import Outcomes, accuracy
-from rectify_nlp.model import TASKS
+from rectify_nlp.modelfolder import TASKS
 from rectify_nlp.picking import Candidate, candidates, queue
 from rectify_nlp.splitting import segment
 from rectify_nlp.training import REAL, tasks, train

@@ -11,7 +11,8 @@ import pytest
 from rectify_nlp import Model, ModelError, OutputError, notice_from_text, read, rows, split
 from rectify_nlp.features import MASK, normalise
 from rectify_nlp.folding import fold
-from rectify_nlp.model import DOUBT_BELOW, TASKS, readable
+from rectify_nlp.model import DOUBT_BELOW, readable
+from rectify_nlp.modelfolder import TASKS
 from rectify_nlp.splitting import segment
 
 FILES = (

@@ -10,7 +10,8 @@ from rectify_nlp import LabelsError
 from rectify_nlp.classifier import Settings, softmax
 from rectify_nlp.doubt import marks
 from rectify_nlp.features import Block
-from rectify_nlp.model import DOUBT_BELOW, TASKS
+from rectify_nlp.model import DOUBT_BELOW
+from rectify_nlp.modelfolder import TASKS
 from rectify_nlp.splitting import segment
 from rectify_nlp.training import fit_calibrated, folds, tasks
 from rectify_nlp.trials import (

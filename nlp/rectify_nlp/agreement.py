@@ -11,7 +11,7 @@ import numpy as np
 
 from rectify_nlp.consensus import Labels, Opinion, by_segment, latest, segment_key, target
 from rectify_nlp.errors import MissingExtra
-from rectify_nlp.model import TASKS
+from rectify_nlp.modelfolder import TASKS
 from rectify_nlp.picking import Candidate
 from rectify_nlp.records import clean
 from rectify_nlp.taxonomy import Taxonomy

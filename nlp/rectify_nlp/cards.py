@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rectify_nlp.evaluation import Result
-from rectify_nlp.model import TASKS, Model
+from rectify_nlp.model import Model
+from rectify_nlp.modelfolder import TASKS
 
 
 def model_lines(model: Model, terms: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from rectify_nlp.model import TASKS
+from rectify_nlp.modelfolder import TASKS
 from rectify_nlp.phrases import CAUTION, STATUS_SOURCE, UNDECIDED, deciding_words, doubts, warning
 from rectify_nlp.records import Row, clean, records, rows
 from rectify_nlp.types import Failure, Report, Result, Segment

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rectify_nlp.marked import Block, blocks
-from rectify_nlp.model import TASKS, Model
+from rectify_nlp.model import Model
+from rectify_nlp.modelfolder import TASKS
 from rectify_nlp.phrases import (
     CAUTION,
     STATUS_SOURCE,

@@ -16,7 +16,7 @@ from rectify_nlp.charts import coverage_chart, learning_chart, reliability_diagr
 from rectify_nlp.classifier import LinearClassifier
 from rectify_nlp.errors import OutputError
 from rectify_nlp.evaluation import Result, Score
-from rectify_nlp.model import TASKS
+from rectify_nlp.modelfolder import TASKS
 from rectify_nlp.training import REAL
 from rectify_nlp.trials import CHECKED, FOLDED, KINDS, POOLED, Evaluation, Learned
 

@@ -21,7 +21,8 @@ from rectify_nlp.errors import LabelsError
 from rectify_nlp.evaluation import Outcomes, accuracy, calibration_error
 from rectify_nlp.examples import digest
 from rectify_nlp.features import Block, Counts, Fields, Floats, Texts
-from rectify_nlp.model import TASKS, Model, readable
+from rectify_nlp.model import Model, readable
+from rectify_nlp.modelfolder import TASKS
 from rectify_nlp.splitting import segment
 from rectify_nlp.taxonomy import Taxonomy
 from rectify_nlp.types import Example
