@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import TypeVar
 
 from rectify_nlp.outline import Node
-from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
+from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE
+from rectify_nlp.signs import Signs
 from rectify_nlp.types import Issue
 
 # Kinds of numbering that count on from one item to the next.
@@ -17,7 +18,7 @@ _NAMED = 5
 
 
 def cautions(
-    roles: Roles, nodes: Sequence[Node], issues: Sequence[Issue], line: Callable[[int], int]
+    signs: Signs, nodes: Sequence[Node], issues: Sequence[Issue], line: Callable[[int], int]
 ) -> list[str]:
     """Warnings about the cut of a notice that has issues.
 
@@ -29,7 +30,7 @@ def cautions(
         return f"line {line(gap[0].start)} ({gap[1]} missing)"
 
     def said(node: Node) -> str:
-        head = roles.wording.text[node.start : node.head_end].strip()[:24]
+        head = signs.wording.text[node.start : node.head_end].strip()[:24]
         return f'line {line(node.start)} "{head}"'
 
     left_out = [
@@ -37,8 +38,8 @@ def cautions(
         for node in nodes
         if node.role == OUTSIDE
         and node.kind != "is"
-        and (roles.strong(node) or roles.has_measures_label(node))
-        and not roles.statistic(node)
+        and (signs.strong(node) or signs.has_measures_label(node))
+        and not signs.statistic(node)
     ]
     unanswered = [issue for issue in issues if not issue.measures.text]
     if len(unanswered) == len(issues):

@@ -29,6 +29,7 @@ from rectify_nlp.grammar import Grammar, load_grammar
 from rectify_nlp.outline import Node, outline
 from rectify_nlp.patterns import pattern
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
+from rectify_nlp.signs import Signs
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
 from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
@@ -111,7 +112,7 @@ class _Splitter:
         self.statuses = statuses
         self.taxonomy = taxonomy
         self.wording = Wording(self.folded, grammar, statuses)
-        self.roles = Roles(self.wording)
+        self.signs = Signs(self.wording)
         self.extents = Extents(self.wording)
 
     def run(self, *, trace: bool) -> Split:
@@ -148,7 +149,7 @@ class _Splitter:
 
     def _nodes(self, stop: int, *, unnumbered: bool) -> list[Node]:
         """All nodes in the order of the text, each with its role."""
-        return self.roles.assign(outline(self.wording, stop, unnumbered=unnumbered))
+        return Roles(self.signs).assign(outline(self.wording, stop, unnumbered=unnumbered))
 
     # -- where the notice ends -------------------------------------------------
 
@@ -184,19 +185,19 @@ class _Splitter:
         """Whether the text is about rectification at all."""
         issues = [node for node in nodes if node.role == ISSUE]
         top = self.folded[:20000]
-        labelled = sum(1 for node in issues if self.roles.labelled_below(node))
+        labelled = sum(1 for node in issues if self.signs.labelled_below(node))
         if not issues or self.grammar.regulation.search(self.folded):
             return False
         if labelled >= 2:
             return True
-        strong = sum(1 for node in issues if self.roles.strong(node))
+        strong = sum(1 for node in issues if self.signs.strong(node))
         subject = len(self.grammar.subject.findall(top))
         foreign = len(self.grammar.foreign.findall(top))
         if foreign >= 4 and not strong >= 4 <= subject:
             return False
         if (strong >= 2 and subject) or (labelled and strong):
             return True
-        like = sum(1 for node in issues if self.roles.like_issue(node))
+        like = sum(1 for node in issues if self.signs.like_issue(node))
         if (
             self.grammar.occasion.search(top)
             and subject >= 3
@@ -205,7 +206,7 @@ class _Splitter:
             return True
         # An excerpt says neither what it is nor on what occasion: deficits answered by deeds tell.
         answered = sum(
-            1 for node in issues if len(self.roles.own(node).strip()) >= 20 or node.children
+            1 for node in issues if len(self.signs.own(node).strip()) >= 20 or node.children
         )
         return "整改" in top and like >= 4 and answered >= 4 and like * 4 >= len(issues) * 3
 
@@ -254,7 +255,7 @@ class _Splitter:
     def _stated_above(self, node: Node) -> Stated | None:
         above = node.parent
         while above is not None:
-            if not self.roles.strong(above):
+            if not self.signs.strong(above):
                 stated = self.statuses.in_heading(self.folded, above.start, above.head_end)
                 if stated:
                     return stated
@@ -272,7 +273,7 @@ class _Splitter:
 
     def _heading_end(self, node: Node) -> int:
         """A heading of several sentences on one short line is one heading."""
-        own = self.roles.own(node).rstrip()
+        own = self.signs.own(node).rstrip()
         if own and "\n" not in own and node.end - node.head <= 160 and self.wording.deficit(own):
             return node.head_end + len(own)
         return node.head_end
@@ -311,7 +312,7 @@ class _Splitter:
         if is_traditional(self.text) and not can_simplify():
             hint = ["traditional characters: pip install 'rectify-nlp[hant]' reads them better"]
         statuses = [issue.stated.status if issue.stated else None for issue in issues]
-        places = cautions(self.roles, nodes, issues, self._line)
+        places = cautions(self.signs, nodes, issues, self._line)
         return (*hint, *compare_totals(totals, statuses), *places)
 
     def _line(self, position: int) -> int:
