@@ -146,6 +146,20 @@ def test_a_card_tells_what_the_row_says(seeds, model):
 spans = st.tuples(st.integers(0, 60), st.integers(0, 20))
 
 
+def test_an_issue_answered_with_another_leads_there(model):
+    notice = notice_from_text(
+        "某局关于巡察整改进展情况的通报\n1.党费收缴不及时的问题。\n2.会议记录不规范的问题。\n"
+        "针对以上两个问题，逐一核对台账，补缴党费3200元，统一印制会议记录本。\n"
+        "3.工程款拨付不及时的问题。\n整改情况：拨付工程款340万元。\n",
+        "joint.txt",
+    )
+    document = tree([model.predict(notice, explain=True)], model)
+    cards = document.xpath("//section[contains(@class, 'issue')]")
+    links = [card.xpath(".//*[@class='answered']//@href") for card in cards]
+    assert links == [["#" + cards[1].get("id")], [], []]
+    assert "一并说明" in cards[0].text_content()
+
+
 @st.composite
 def marked_texts(draw):
     """A text and findings whose passages and evidence lie anywhere in it."""

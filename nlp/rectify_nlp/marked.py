@@ -5,6 +5,7 @@ The text is cut wherever a mark begins or ends, so that marks may overlap.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,10 +29,14 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Lines of a text: those of the issue of that position, or (None) between issues."""
+    """Lines of a text: those of the issue of that position, or (None) between issues.
+
+    `answered` is the position of another issue, where the measures stand that answer both.
+    """
 
     lines: Sequence[Sequence[Piece]]
     issue: int | None = None
+    answered: int | None = None
 
 
 def blocks(text: str, findings: Sequence[Finding]) -> list[Block]:
@@ -39,9 +44,13 @@ def blocks(text: str, findings: Sequence[Finding]) -> list[Block]:
     ends: list[tuple[int, int | None]] = []
     ordered = sorted(enumerate(findings), key=lambda pair: _begin(pair[1]))
     begins = [*(_begin(finding) for _, finding in ordered), len(text)]
+    answered: dict[int | None, int] = {}
     for (position, finding), begin, after in zip(ordered, begins, begins[1:], strict=False):
         # Issues that are answered together share the measures of the last.
         ends += [(begin, None), (min(_end(finding), after), position)]
+        measures = finding.issue.measures
+        if measures.text and measures.start >= after:
+            answered[position] = ordered[bisect(begins, measures.start) - 1][0]
     ends.append((len(text), None))
     marks = {mark for finding in findings for mark in _marks(finding)}
     pieces = deque(_pieces(text, marks, [end for end, _ in ends]))
@@ -50,7 +59,7 @@ def blocks(text: str, findings: Sequence[Finding]) -> list[Block]:
         inside = []
         while pieces and pieces[0][0] < end:
             inside.append(pieces.popleft()[1])
-        found.append(Block(lines=_lines(inside), issue=issue))
+        found.append(Block(lines=_lines(inside), issue=issue, answered=answered.get(issue)))
     return [block for block in found if block.lines or block.issue is not None]
 
 
