@@ -159,6 +159,7 @@ def _marked_lines(root: Element, stop: Element | None = None) -> list[str]:
     counts: Counter[Element] = Counter()
     verbatim = 0  # how many <pre> are open
     links: list[Element] = []  # those that are open
+    number = ""  # of a list item, until its text begins, be it in a paragraph of its own
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:
         if element is stop:
@@ -183,7 +184,10 @@ def _marked_lines(root: Element, stop: Element | None = None) -> list[str]:
         elif element is not root and _is_unseen(element):
             walk.skip_subtree()
         else:
-            text = _ordinal(element, counts) + (element.text or "")
+            number = _ordinal(element, counts) or number
+            text = element.text or ""
+        if number and text and text.strip():
+            text, number = number + text.lstrip(), ""
         if text:
             pieces.append(text if verbatim else text.replace("\n", _SOURCE_LINE))
     return _UNSPACED.sub("", "".join(pieces)).split("\n")
@@ -209,7 +213,9 @@ def _ordinal(item: Element, counts: Counter[Element]) -> str:
     parent = item.getparent()
     if item.tag != "li" or parent is None or parent.tag != "ol":
         return ""
-    counts[parent] += 1
+    if parent not in counts:
+        counts[parent] = _integer(parent, "start", 1) - 1
+    counts[parent] = _integer(item, "value", counts[parent] + 1)
     style = next((_LISTS[n] for n in _names(parent) if n in _LISTS), "{n}.")
     return style.format(n=counts[parent], han=numeral(counts[parent], "chineseCounting"))
 
@@ -247,5 +253,9 @@ def _row(row: Element, hanging: dict[int, tuple[int, str]]) -> list[Cell]:
 
 
 def _span(cell: Element, name: str) -> int:
-    text = cell.get(name, "")
-    return min(max(int(text), 1), 100) if re.fullmatch("[0-9]{1,4}", text) else 1
+    return min(max(_integer(cell, name, 1), 1), 100)
+
+
+def _integer(element: Element, name: str, default: int) -> int:
+    text = element.get(name, "").strip()
+    return int(text) if re.fullmatch("[0-9]{1,4}", text) else default

@@ -66,7 +66,7 @@ def issue_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
     lower = _lower_header(below[0], top) if below else None
     heads = [list(map(_tight, head)) for head in (top, *(below[:1] if lower else ()))]
     body = [row for row in below if list(map(_tight, row)) not in heads and not _is_total(row)]
-    columns = _Columns.of(lower or top, [row for row in body if len(_texts(row)) > 1])
+    columns = _Columns.of(lower or top, [row for row in body if len(set(_texts(row))) > 1])
     parts: list[str | _Issue] = [_flat(" ".join(_texts(row))) for row in rows[:at] if _texts(row)]
     category = heading = ""
     for row in body:
