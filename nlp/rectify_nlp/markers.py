@@ -18,7 +18,7 @@ _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
 # Behind a decimal fraction: 1.5小时 is no heading 1.5.
 _UNIT = "[ ]?(?:[万亿千百]|[个元倍米吨亩度斤]|小时|公[里顷斤]|平方|立方|分钟|厘米|毫米|千米)"
 _MARKER = pattern(
-    rf"(?P<question>(?:(?:反馈)?(?:具体)?问题|任务)[ ]?(?:[0-9]{{1,4}}|[{NUMERALS}]{{1,3}})(?:[::.、)](?!问题[0-9{NUMERALS}])[ ]*+|(?=[ \n“]|$)))"
+    rf"(?P<question>(?:(?:反馈)?(?:具体)?问题|(?:整改)?任务)[ ]?(?:[0-9]{{1,4}}|[{NUMERALS}]{{1,3}})(?:[::.、)](?!问题[0-9{NUMERALS}])[ ]*+|(?=[ \n“]|$)))"
     rf"|(?P<han>[{NUMERALS}]{{1,4}})、"
     rf"|[(][ ]*+(?P<han_bracket>[{NUMERALS}]{{1,4}})[ ]*+[)][、.]?"
     rf"|(?P<han_half>[{NUMERALS}]{{1,4}})[)]"
@@ -53,6 +53,9 @@ _OPENER = pattern(
     r"(?:关于|针对)[ ]*+(?:“|反馈|巡[视察])?[^\n。:]{2,300}?问题(?:的?整改(?:落实|完成|进展)?情况|的?整改)?[ ]*+(?:[。:;]|$|(?=\n))"
 )
 
+_FURTHER_OPENER = pattern(
+    r"[。;)\]][ —]*(?P<head>关于(?:“[^”\n]{4,120}”|[^“”,。;:\n]{4,60})的?问题[。:])"
+)
 
 Marker = tuple[str, int, int]  # kind, ordinal, start of the head
 
@@ -80,6 +83,10 @@ def positions(wording: Wording, stop: int) -> Iterator[tuple[int, Marker, bool]]
                     end = folded.find("\n", marker[2], stop)
                     end = stop if end < 0 else end
             whole = end - first > 3 * _LONG_LINE or 500 < end - first > 0.6 * stop
+            if marker is not None and marker[0] == "open":
+                # Others of the same form may stand behind its measures.
+                for further in _FURTHER_OPENER.finditer(folded, first + 8, end):
+                    yield further.start("head"), ("open", 0, further.start("head")), True
             behind = marker[2] if marker is not None else first
             inside = list(_inside(folded, behind, end, _ANYWHERE if whole else _INLINE))
             for at, (position, found) in enumerate(inside):
@@ -122,13 +129,14 @@ def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[tuple[int, M
         while first < end and folded[first] == " ":
             first += 1
         line = folded[first:end].rstrip()
-        if _TITLE_LINE.fullmatch(line) and (
-            grammar.aspect.search(line)
+        aspect = is_aspect(grammar, line)
+        if TITLE_LINE.fullmatch(line) and (
+            aspect
             or grammar.organisation.search(line)
             or grammar.issues.search(line)
             or grammar.next.search(line)
         ):
-            kind = "aspect" if grammar.aspect.search(line) else "title"
+            kind = "aspect" if aspect else "title"
             yield first, (kind, int(grammar.issues.search(line) is not None), first), False
         elif line and not grammar.label.match(line) and not _SPEECH.match(line):
             sentence = re.split(r"[。!?]|\.(?![0-9])", line, maxsplit=1)[0]
@@ -139,7 +147,13 @@ def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[tuple[int, M
         start = end + 1
 
 
-_TITLE_LINE = pattern(r"[^。;!?:]{4,44}[:]?")
+def is_aspect(grammar: Grammar, line: str) -> bool:
+    """Whether a line by itself is a heading that names an aspect or a purpose."""
+    return grammar.aspect.search(line) is not None or _PURPOSE.fullmatch(line) is not None
+
+
+_PURPOSE = pattern(r"[^,。;:]{4,20},着力(?:解决|整治|破解|纠治)[^,。;:]*问题")
+TITLE_LINE = pattern(r"[^。;!?:]{4,44}[:]?")
 _SPEECH = pattern(
     r"为(?![农民官政企])|[对将把][^,。:]{2,30}(?:进行|给予|予以|开展|作出)|(?!巡[视察]|审计|反馈)[^,。:]{2,20}(?:强调|指出|表示|要求|认为|提出)[,:]"
 )
@@ -295,7 +309,7 @@ def _opener(folded: str, first: int, end: int, grammar: Grammar) -> Marker | Non
 
 def _heads_row(folded: str, first: int, end: int, grammar: Grammar) -> bool:
     """Whether the line is a heading over the labelled problem or row of a table below it."""
-    if end - first > 30 or not _TITLE_LINE.fullmatch(folded, first, end):
+    if end - first > 30 or not TITLE_LINE.fullmatch(folded, first, end):
         return False
     if _LEADS_IN.search(folded, first, end):
         return False

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from operator import itemgetter
 
 from rectify_nlp.heads import find_head
-from rectify_nlp.markers import NUMERALS, Marker, paragraphs, positions
+from rectify_nlp.markers import NUMERALS, TITLE_LINE, Marker, is_aspect, paragraphs, positions
 from rectify_nlp.patterns import pattern
 from rectify_nlp.wording import DONE, Wording, skip_blank
 
@@ -61,6 +61,8 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
     found = list(positions(wording, stop))
     found += _lost_numbers(wording, found)
     found.sort(key=itemgetter(0))
+    found += list(_headings_above(wording, found))
+    found.sort(key=itemgetter(0))
     if unnumbered:
         told = clauses(wording, 0, stop)
         if told:
@@ -72,6 +74,29 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
         found += [p for p in paragraphs(wording, body, stop) if p[0] not in numbered]
         found.sort(key=itemgetter(0))
     return _tree(wording, _without_table_of_contents(folded, _nodes(wording, found, stop)))
+
+
+def _headings_above(
+    wording: Wording, found: list[tuple[int, Marker, bool]]
+) -> Iterator[tuple[int, Marker, bool]]:
+    """Unnumbered headings, an aspect or the title of a further notice, right above a marker."""
+    folded = wording.text
+    taken = {start for start, _, _ in found}
+    for position, (start, (_, ordinal, _), inline) in enumerate(found):
+        end = start
+        while end > 0 and folded[end - 1] in " \n":
+            end -= 1
+        begin = skip_blank(folded, folded.rfind("\n", 0, end) + 1, end)
+        line = folded[begin:end]
+        if inline or begin in taken or not TITLE_LINE.fullmatch(line):
+            continue
+        if is_aspect(wording.grammar, line):
+            yield begin, ("aspect", 0, begin), False
+        elif position and ordinal == 1 and _FURTHER_NOTICE.fullmatch(line):
+            yield begin, ("title", 0, begin), False
+
+
+_FURTHER_NOTICE = pattern(r"[^,。;:]*整改[^,。;:]*(?:情况|公开|报告|通报|公告)(?:表|单)?")
 
 
 def _lost_numbers(
@@ -233,7 +258,7 @@ def _tree(wording: Wording, nodes: list[Node]) -> list[Node]:
     roots: list[Node] = []
     stack: list[Node] = []
     last: dict[str, int] = {}
-    for node in nodes:
+    for node, after in zip_longest(nodes, nodes[1:]):
         if node.kind == "han":
             inner = next((i for i, n in enumerate(stack) if n.kind in _INNERMOST), len(stack))
             del stack[inner:]
@@ -241,6 +266,9 @@ def _tree(wording: Wording, nodes: list[Node]) -> list[Node]:
         if depth is None and node.kind in _UNNUMBERED:
             # Unnumbered openers stand beside each other, below the last heading.
             depth = next((i for i, n in enumerate(stack) if n.kind in _UNNUMBERED), None)
+        if depth is None and node.kind == "aspect" and after is not None:
+            # An unnumbered heading stands above what follows it.
+            depth = next((i for i, n in enumerate(stack) if _of_a_kind(n, after)), None)
         if node.kind == "title" or (
             node.kind == "aspect" and stack and stack[0].kind == "title" and not stack[0].ordinal
         ):
@@ -255,6 +283,10 @@ def _tree(wording: Wording, nodes: list[Node]) -> list[Node]:
         stack.append(node)
         last[node.kind] = node.ordinal
     return roots
+
+
+def _of_a_kind(node: Node, other: Node) -> bool:
+    return node.kind == other.kind or (node.kind in _UNNUMBERED and other.kind in _UNNUMBERED)
 
 
 def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]) -> int | None:

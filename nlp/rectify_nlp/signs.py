@@ -121,6 +121,8 @@ class Signs:
 
     def _statistic(self, node: Node) -> bool:
         """Whether `node` counts problems instead of naming one."""
+        if node.form == "quoted" or self.has_measures_label(node):
+            return False
         head = self.head(node)
         return self.wording.statistic(node.head, node.end) and (
             self.wording.counts(head) or not self.wording.deficit(head)

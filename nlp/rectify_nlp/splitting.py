@@ -11,6 +11,7 @@ heading. docs/splitting.md tells the same in prose.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -101,13 +102,23 @@ def segment(
     return Notice(text=text, source=source), issue
 
 
+# A sign before a line, or before a problem in it, that is no number.
+_BULLET = pattern(
+    r"\n[ ]*+(?:[●○•·◆◇■▲△★☆※►▶➢◎]|——?|-(?![-0-9 ]))|[●•◆■](?=关于|针对)|——(?<=[。;)\]]——)(?=关于|针对)"
+)
+
+
+def _blank(sign: re.Match[str]) -> str:
+    return "".join(["\n" if char == "\n" else " " for char in sign.group()])
+
+
 class _Splitter:
     def __init__(
         self, text: str, grammar: Grammar, statuses: StatusReader, taxonomy: Taxonomy
     ) -> None:
         self.text = text
         self._fold = Folded.of(text)
-        self.folded = self._fold.text
+        self.folded = _BULLET.sub(_blank, self._fold.text)
         self.grammar = grammar
         self.statuses = statuses
         self.taxonomy = taxonomy
