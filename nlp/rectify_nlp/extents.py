@@ -52,6 +52,12 @@ class Extents:
         )
         return Extent(problem_end, (start, max(start, stop)), stated)
 
+    def answered(self, problem_end: int, start: int, end: int) -> Extent:
+        """The extent of an issue whose answer stands apart, from `start` to `end`."""
+        stop, trailing = self._measures_end(start, end, row=False)
+        stated = trailing or self._statuses.in_sentence(self._folded, start, stop)
+        return Extent(problem_end, (start, max(start, stop)), stated)
+
     def answered_before(self, extent: Extent) -> int:
         """How many problems before its own the measures say they answer, too."""
         joint = _JOINT.match(self._folded, *extent.measures)

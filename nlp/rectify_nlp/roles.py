@@ -60,7 +60,7 @@ class Roles:
                 self._decide(section, family)
                 ahead = True
             else:
-                _mark((section, *section.walk()), OUTSIDE, reason)
+                mark((section, *section.walk()), OUTSIDE, reason)
         return [node for root in roots for node in (root, *root.walk())]
 
     def _zone(self, section: Node, ahead: bool, family: _Family) -> tuple[str, str]:
@@ -117,7 +117,7 @@ class Roles:
         elif role == ISSUE and firmness < _FIRM and family.headings:
             role, reason = HEADING, "a heading like most of those beside it"
         if role == OUTSIDE:
-            _mark((node, *node.walk()), OUTSIDE, reason)
+            mark((node, *node.walk()), OUTSIDE, reason)
         elif role == HEADING:
             self._as_heading(node, reason)
         else:
@@ -215,18 +215,18 @@ class Roles:
 
     def _as_issue(self, node: Node, reason: str) -> None:
         node.role, node.reason = ISSUE, reason
-        _mark(node.walk(), MEASURE, "part of the issue above")
+        mark(node.walk(), MEASURE, "part of the issue above")
 
     def _as_heading(self, node: Node, reason: str) -> None:
         node.role, node.reason = HEADING, reason
         family = self._family(node.children)
         for position, kid in enumerate(node.children):
             if self._organisation_child(kid, family):
-                _mark((kid, *kid.walk()), OUTSIDE, "organisation or next steps by its wording")
+                mark((kid, *kid.walk()), OUTSIDE, "organisation or next steps by its wording")
             elif position == 0 or kid.children or not self._continues_measures(kid, family):
                 self._decide(kid, family)
             else:
-                _mark((kid, *kid.walk()), MEASURE, "reads like a measure among issues")
+                mark((kid, *kid.walk()), MEASURE, "reads like a measure among issues")
 
     def _family(self, nodes: list[Node]) -> _Family:
         verdicts = [
@@ -327,6 +327,6 @@ def _adopt(node: Node, kids: list[Node]) -> None:
         node.end = kids[0].start
 
 
-def _mark(nodes: Iterable[Node], role: str, reason: str) -> None:
+def mark(nodes: Iterable[Node], role: str, reason: str) -> None:
     for node in nodes:
         node.role, node.reason = role, reason

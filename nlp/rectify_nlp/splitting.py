@@ -28,6 +28,7 @@ from rectify_nlp.folding import (
 )
 from rectify_nlp.grammar import Grammar, load_grammar
 from rectify_nlp.outline import Node, outline
+from rectify_nlp.pairing import answers_apart
 from rectify_nlp.patterns import pattern
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.signs import Signs
@@ -160,7 +161,9 @@ class _Splitter:
 
     def _nodes(self, stop: int, *, unnumbered: bool) -> list[Node]:
         """All nodes in the order of the text, each with its role."""
-        return Roles(self.signs).assign(outline(self.wording, stop, unnumbered=unnumbered))
+        nodes = Roles(self.signs).assign(outline(self.wording, stop, unnumbered=unnumbered))
+        self.answers = answers_apart(self.signs, nodes, stop)
+        return nodes
 
     # -- where the notice ends -------------------------------------------------
 
@@ -229,6 +232,8 @@ class _Splitter:
                 continue
             end = inside[position + 1].start if position + 1 < len(inside) else stop
             extent = self.extents.find(node, end)
+            if node in self.answers:
+                extent = self.extents.answered(extent.problem_end, *self.answers[node])
             issue = self._issue(node, extent)
             if not issue.measures.text:
                 unanswered.append((node, issue))

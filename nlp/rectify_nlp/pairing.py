@@ -1,0 +1,61 @@
+"""Problems listed in one section whose answers follow in the next, in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from rectify_nlp.outline import Node
+from rectify_nlp.patterns import pattern
+from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, mark
+from rectify_nlp.signs import Signs
+
+# The heading of a section that only lists problems.
+_LISTS = pattern(r"(?:反馈|发现|指出|存在|查出)[^,。;:]{0,10}问题(?:清单|情况)?[。:]?$")
+_LEAD = pattern(
+    r"[ ]*+(?:针对|关于|对)第[^,。;:\n]{1,4}[个项条][^,。;:\n]{0,4}问题(?:的整改(?:情况)?)?[。,:]"
+)
+_LINE = pattern(r"[^ \n][^\n]*")
+
+Answers = dict[Node, tuple[int, int]]
+
+
+def answers_apart(signs: Signs, nodes: Iterable[Node], stop: int) -> Answers:
+    """For each problem of such a list the span of its answer; {} where there is no such list.
+
+    The answers are as many as the problems, numbered or a line each, and name no deficits
+    themselves. The nodes get the roles that follow from that.
+    """
+    roots = [node for node in nodes if node.parent is None]
+    ends = [*(root.start for root in roots[1:]), stop]
+    for (section, answering), end in zip(pairwise(roots), ends[1:], strict=True):
+        problems = section.children
+        bare = not any(node.children or signs.own(node).strip() for node in problems)
+        if len(problems) < 2 or not bare or not _LISTS.search(signs.head(section)):
+            continue
+        if "整改" in signs.head(answering) and not signs.next_steps(answering):
+            answers = _answers(signs, answering, end, len(problems))
+            if answers:
+                section.role, section.reason = HEADING, "lists what the next section answers"
+                mark(problems, ISSUE, "answered in the next section")
+                mark((answering, *answering.walk()), OUTSIDE, "answers to the section above")
+                return dict(zip(problems, answers, strict=True))
+    return {}
+
+
+def _answers(signs: Signs, section: Node, end: int, count: int) -> list[tuple[int, int]]:
+    """The spans of `count` answers below `section`, which ends at `end`; [] for anything else."""
+    text, kids = signs.wording.text, section.children
+    if len(kids) == count:
+        leads = [_LEAD.match(text, kid.head) for kid in kids]
+        begins = [lead.end() if lead else kid.head for lead, kid in zip(leads, kids, strict=True)]
+        spans = [*zip(begins, [*(kid.start for kid in kids[1:]), end], strict=True)]
+    else:
+        leads = []
+        spans = [match.span() for match in _LINE.finditer(text, section.body, end)]
+    # With problems of their own they are issues themselves.
+    own = any(map(signs.labelled_below, kids)) or (not all(leads) and any(map(signs.strong, kids)))
+    deficits = sum(
+        signs.wording.states_problem(text[low:high].split("。")[0]) for low, high in spans
+    )
+    return spans if len(spans) == count and not own and deficits * 2 < count else []
