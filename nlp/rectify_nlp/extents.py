@@ -162,7 +162,11 @@ class Extents:
         firm = node.form not in ("sentence", "labelled")
         if self._label_closes(start, end) if firm else self._wording.label_ahead(start, end):
             return True
-        if firm and not _ROW_CUE.match(self._folded, follow) and not self._facts(start, end):
+        if firm and not (
+            _ROW_CUE.match(self._folded, follow)
+            or _FOUND.match(sentence)
+            or self._facts(start, end)
+        ):
             return False  # behind a firm title, only what stands right before 一是 ...
         same_line = "\n" not in self._folded[node.body : start]
         return (
@@ -255,6 +259,8 @@ _OF_MEASURES = pattern(r"[ ]*+整改(?:落实|完成|进展)?(?:情况|措施|�
 _LONGEST_FACTS = 400  # characters
 # What tells deeds, and what tells some cases of a problem.
 _DEEDS = pattern(f"{DONE}|印发|召开|修订|约谈|追[缴回]|收回|退还|补缴|制定|建立")
+# What those who inspected say.
+_FOUND = pattern(r"(?:经)?(?:审计|巡[视察]组?|督察|检查)(?:组)?(?:抽查|发现|查出|指出|查明)")
 _SOME = pattern("个别|部分|有的|有些|少数|一些")
 # Measures that answer several problems at once say so: all that have no answer, or so many.
 _MOST_JOINT = 9

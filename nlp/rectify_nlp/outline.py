@@ -61,7 +61,7 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
     found = list(positions(wording, stop))
     found += _lost_numbers(wording, found)
     found.sort(key=itemgetter(0))
-    found += list(_headings_above(wording, found))
+    found += [*_headings_above(wording, found), *_further_notices(wording, found, stop)]
     found.sort(key=itemgetter(0))
     if unnumbered:
         told = clauses(wording, 0, stop)
@@ -79,10 +79,10 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
 def _headings_above(
     wording: Wording, found: list[tuple[int, Marker, bool]]
 ) -> Iterator[tuple[int, Marker, bool]]:
-    """Unnumbered headings, an aspect or the title of a further notice, right above a marker."""
+    """Unnumbered headings that name an aspect, right above a marker."""
     folded = wording.text
     taken = {start for start, _, _ in found}
-    for position, (start, (_, ordinal, _), inline) in enumerate(found):
+    for start, _, inline in found:
         end = start
         while end > 0 and folded[end - 1] in " \n":
             end -= 1
@@ -92,11 +92,26 @@ def _headings_above(
             continue
         if is_aspect(wording.grammar, line):
             yield begin, ("aspect", 0, begin), False
-        elif position and ordinal == 1 and _FURTHER_NOTICE.fullmatch(line):
-            yield begin, ("title", 0, begin), False
 
 
-_FURTHER_NOTICE = pattern(r"[^,。;:]*整改[^,。;:]*(?:情况|公开|报告|通报|公告)(?:表|单)?")
+def _further_notices(
+    wording: Wording, found: list[tuple[int, Marker, bool]], stop: int
+) -> Iterator[tuple[int, Marker, bool]]:
+    """Titles of further notices in the same text, and the lines that sign the ones before."""
+    taken = {start for start, _, _ in found}
+    first = found[0][0] if found else stop
+    for match in _FURTHER_NOTICE.finditer(wording.text, first, stop):
+        signed, title = match.start("signed"), match.start("title")
+        if signed not in taken and title not in taken:
+            yield signed, ("title", 0, signed), False
+            yield title, ("title", 0, title), False
+
+
+# A signature with its date, then a title.
+_FURTHER_NOTICE = pattern(
+    r"\n[ ]*+(?P<signed>(?:[^\n]{0,12}(?:电话|邮箱|地址)[^\n]*\s+)?[^,。;:\n]{4,40}\s+(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日)\s+"
+    r"(?P<title>[^,。;:\n]*整改[^,。;:\n]*(?:情况|公开|报告|通报|公告))[ ]*+\n"
+)
 
 
 def _lost_numbers(

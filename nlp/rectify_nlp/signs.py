@@ -29,6 +29,8 @@ _THIS_PROBLEM = pattern(
     r"(?:针对|对|对于)(?:这|此|该|第[一二三四五六七八九十0-9]+个|上述|以上|存在|反馈|巡[视察])[^“]{0,10}问题"
 )
 
+_HANDED_ON = pattern(r"(?:信访件?|线索)[^,。;:]{0,8}(?:办理|处置|处理|查办|核查)(?:工作)?情况")
+
 
 class Signs:
     """What the wording of a node says."""
@@ -120,10 +122,12 @@ class Signs:
         return self.grammar.aspect.search(head, max(0, len(head) - _LONGEST_ASPECT)) is not None
 
     def _statistic(self, node: Node) -> bool:
-        """Whether `node` counts problems instead of naming one."""
+        """Whether `node` counts problems, or leads that were handed on, instead of naming one."""
         if node.form == "quoted" or self.has_measures_label(node):
             return False
         head = self.head(node)
+        if _HANDED_ON.search(head) and not self.wording.deficit(head):
+            return True
         return self.wording.statistic(node.head, node.end) and (
             self.wording.counts(head) or not self.wording.deficit(head)
         )
