@@ -65,6 +65,7 @@ def positions(wording: Wording, stop: int) -> Iterator[tuple[int, Marker, bool]]
     folded = wording.text
     start = 0
     last: dict[str, int] = {}
+    above: Marker | None = None  # the latest at the start of a line
     while start < stop:
         end = folded.find("\n", start, stop)
         end = stop if end < 0 else end
@@ -74,8 +75,11 @@ def positions(wording: Wording, stop: int) -> Iterator[tuple[int, Marker, bool]]
         if first < end:
             marker = _glued(folded, first, end, last) or _marker(folded, first, end)
             if marker is None:
-                marker = _opener(folded, first, end, wording.grammar)
+                marker = _opener(wording, first, end)
+            if above is not None and (marker is None or marker[0] == "label"):
+                marker = _continued(wording, first, end, above) or marker
             if marker is not None:
+                above = marker
                 last[marker[0]] = marker[1]
                 yield first, marker, False
                 if marker[2] > end and _marker(folded, marker[2], len(folded)) is None:
@@ -288,8 +292,33 @@ _FAR = 3000  # characters
 _BROKEN = pattern("[。;,]")
 
 
-def _opener(folded: str, first: int, end: int, grammar: Grammar) -> Marker | None:
+def _continued(wording: Wording, first: int, end: int, above: Marker) -> Marker | None:
+    """A number without its stop, or with a comma, where it continues the count above.
+
+    Before a problem label it does if that had one, too: else it is the row of a table.
+    """
+    match = _UNSTOPPED.match(wording.text, first, end)
+    kind, ordinal, head = above
+    if match is None or kind not in _ARABIC or int(match["ordinal"]) != ordinal + 1:
+        return None
+    labels = [wording.grammar.label.match(wording.text, at) for at in (match.end(), head)]
+    problems = [label is not None and label["problem"] is not None for label in labels]
+    glued = match.end() == match.end("ordinal")
+    sentence = SENTENCES.split(wording.text[match.end() : end], maxsplit=1)[0]
+    if problems[0] > problems[1] or (glued and not wording.states_problem(sentence)):
+        return None
+    return kind, ordinal + 1, match.end()
+
+
+_ARABIC = ("arabic", "arabic_bracket")
+_UNSTOPPED = pattern(
+    rf"(?P<ordinal>[0-9]{{1,2}})(?:[ ]{{1,3}}|,[ ]?)?(?=“?{HAN})(?!个(?!别)|[年月日项条人家户名次万亿元倍级处台份场期届])"
+)
+
+
+def _opener(wording: Wording, first: int, end: int) -> Marker | None:
     """An unnumbered line that opens an issue: 关于“...”的问题, 反馈问题: ..."""
+    folded, grammar = wording.text, wording.grammar
     label = grammar.label.match(folded, first, end)
     if label and label["problem"]:
         head = skip_blank(folded, label.end(), end)
@@ -297,6 +326,8 @@ def _opener(folded: str, first: int, end: int, grammar: Grammar) -> Marker | Non
         if head >= end and end < len(folded):
             head = skip_blank(folded, end + 1, len(folded))
         return "label", 0, head
+    if (bare := wording.behind_bare_label(first, end)) >= 0:
+        return "label", 0, bare
     if _heads_row(folded, first, end, grammar):
         return "aspect", 0, first
     match = _OPENER.match(folded, first, end)

@@ -217,6 +217,8 @@ def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -
             labelled = label and label["problem"] and folded[label.end() : limit].strip()
             if label and labelled:
                 head = skip_blank(folded, label.end(), limit)
+            elif (bare := wording.behind_bare_label(head, limit)) >= 0:
+                head, labelled = bare, True
             head_end, form = find_head(folded, head, limit, wording.grammar)
             form = "labelled" if labelled else form
             if form == "quoted" and folded.startswith(",", head_end):

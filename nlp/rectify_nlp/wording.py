@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from rectify_nlp.grammar import INNER_LABEL, LABEL_BEHIND, Grammar
-from rectify_nlp.patterns import pattern
+from rectify_nlp.patterns import HAN, pattern
 from rectify_nlp.status import StatusReader
 
 CLAUSE = pattern(r"[,。;:!?]")
@@ -48,6 +48,11 @@ def skip_blank(text: str, position: int, end: int) -> int:
     return position
 
 
+_BARE_PROBLEM = pattern(
+    rf"(?:反馈|存在)问题(?![的共及和是有数整主如清]|进[行一]|逐[条项])(?={HAN})"
+)
+
+
 class Wording:
     """Questions that can be put to a stretch of text, by one grammar."""
 
@@ -70,6 +75,16 @@ class Wording:
     def labelled(self) -> bool:
         """Whether the measures of several issues have a label."""
         return sum(label["measures"] is not None for label in self._labels) >= 2
+
+    def behind_bare_label(self, start: int, end: int) -> int:
+        """Where the problem begins behind a label that lost its colon, where several others
+        have theirs; -1 if there is none at `start`."""
+        bare = _BARE_PROBLEM.match(self.text, start, end)
+        return bare.end() if bare and self._problems_labelled else -1
+
+    @cached_property
+    def _problems_labelled(self) -> bool:
+        return sum(label["problem"] is not None for label in self._labels) >= 2
 
     @cached_property
     def _labels(self) -> list[re.Match[str]]:
