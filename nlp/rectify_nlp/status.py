@@ -39,6 +39,7 @@ _STATUS_TAIL = pattern(
     r"(?:[,、]?(?:整改|问题|任务|销号|阶段性|成效|并|需|仍|已|持续|长期|坚持|推进|巩固|取得|工作|到位|完成|同意|达到|序时|进度|中|的))*"
 )
 _BRACKETED = pattern(r"[ ]*+[(\[](?P<words>[^()\[\]\n]{2,16})[)\]]")
+_STATUS_LINE = pattern(r"[ ]*+(?:(?:整改|完成)?(?:进[度展]|状态|结果|情况))?(?P<words>[^,。;:\n]{2,12})[。 ]*")
 _NEXT = pattern(r"[。;!?\n]")
 _UNDER_WAY = pattern(r"预计|拟|计划|力争|正在|尚未|未")
 _PROMISED = pattern(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改到位)")
@@ -140,7 +141,17 @@ class StatusReader:
         match = _BRACKETED.match(folded, position, end)
         if match is None:
             return None
-        words = match["words"].strip()
+        return self._nothing_else(match)
+
+    def closing_line(self, folded: str, start: int, end: int) -> Stated | None:
+        """The status that the last of several lines consists of, its label without a colon."""
+        line = folded.rfind("\n", start, end) + 1
+        match = _STATUS_LINE.fullmatch(folded, line, end) if line > start else None
+        return self._nothing_else(match) if match else None
+
+    def _nothing_else(self, match: re.Match[str]) -> Stated | None:
+        """The status that the words of a match are, apart from what says nothing."""
+        words = match["words"].rstrip(" 。")
         found = self._wording.search(words)
         if found is None or _FILLER.sub("", words[: found.start()] + words[found.end() :]):
             return None
