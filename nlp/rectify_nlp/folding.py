@@ -96,6 +96,8 @@ class Folded(NamedTuple):
         """
         folded = simplify(fold(text))
         out = [(end, end + 1) for end in _wraps(folded)]
+        if not out:
+            out = [match.span("break") for match in _BROKEN_TITLE.finditer(folded)]
         if len(_TONE.findall(folded)) >= _PINYIN_FROM:
             out = sorted([*out, *(match.span() for match in _PINYIN.finditer(folded))])
         if not out:
@@ -129,6 +131,12 @@ _OWN_LINE = pattern(
     r"|[\[【]|[^,。:]{2,12}:"
 )
 _FIGURE = pattern(r"[0-9]+(?:\.[0-9]|[^0-9.、)])")
+
+
+# A title whose line ends before its last words.
+_BROKEN_TITLE = pattern(
+    r"[^。!?;:.\n](?P<break>\n)[ ]*+(?:有差距|有待[^,。;:\n]{1,4}|[不较偏缺][^,。;:\n]{1,6})?的问题[ ]*(?=[。(\[\n])"
+)
 
 
 def _wraps(folded: str) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from rectify_nlp.grammar import INNER_LABEL, Grammar
-from rectify_nlp.patterns import pattern
+from rectify_nlp.patterns import HAN, pattern
 
 _MAX_HEAD = 600
 _SENTENCE_END = "。!?"
@@ -53,6 +53,9 @@ def find_head(folded: str, start: int, end: int, grammar: Grammar) -> tuple[int,
                 match["comma"] is None or _names_deficit(about, match.end(), grammar)
             ):
                 return match.end(), "about"
+        glued = _GLUED_TITLE.match(folded, start, limit)
+        if glued and grammar.deficit.search(folded, start, glued.end()):
+            return glued.end(), "about"
     return _sentence_end(folded, start, limit), "sentence"
 
 
@@ -70,6 +73,9 @@ _ABOUT_END = pattern(
     r"[“‘《(”’》)]|(?:的)?问题(?:的)?(?:整改)?(?:落实|进展|完成)?(?:情况)?[ ]*+"
     r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.]|$|(?=\n)|(?=[ ]*+(?:整改情况|整改落实|一是)))|(?P<comma>的问题(?=,))"
 )
+
+# A title that runs on into the measures.
+_GLUED_TITLE = pattern(rf"关于[^,。;:“”\n]{{4,60}}?的问题(?=(?![整的及和与或等上中方进得是]){HAN})")
 
 
 def _names_deficit(about: re.Match[str], end: int, grammar: Grammar) -> bool:

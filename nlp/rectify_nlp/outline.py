@@ -73,7 +73,8 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
         body = first.end() if first else 0
         found += [p for p in paragraphs(wording, body, stop) if p[0] not in numbered]
         found.sort(key=itemgetter(0))
-    return _tree(wording, _without_table_of_contents(folded, _nodes(wording, found, stop)))
+    nodes = _without_repeated_headings(folded, _nodes(wording, found, stop))
+    return _tree(wording, _without_table_of_contents(folded, nodes))
 
 
 def _headings_above(
@@ -240,9 +241,30 @@ def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -
 _ASPECT_LEAD = pattern(r"[^,。;:\n]{2,24}方面[。:,]")
 
 
+def _without_repeated_headings(folded: str, nodes: list[Node]) -> list[Node]:
+    """The nodes, with a heading that is printed once more right below taken for one."""
+    kept = nodes[:1]
+    for node in nodes[1:]:
+        above = kept[-1]
+        same = (above.kind, above.ordinal) == (node.kind, node.ordinal)
+        if (
+            same
+            and node.kind not in _UNNUMBERED
+            and folded[above.head : above.end].strip(" 。:\n") == _head(folded, node)
+        ):
+            above.body, above.end = node.body, node.end
+        else:
+            kept.append(node)
+    return kept
+
+
+def _head(folded: str, node: Node) -> str:
+    return folded[node.head : node.head_end].strip(" 。:")
+
+
 def _without_table_of_contents(folded: str, nodes: list[Node]) -> list[Node]:
     """Drop headings that are printed once more, with their text, further down."""
-    heads = [folded[n.head : n.head_end].strip(" 。:") for n in nodes]
+    heads = [_head(folded, node) for node in nodes]
     last = {
         (n.kind, n.ordinal, head): i for i, (n, head) in enumerate(zip(nodes, heads, strict=True))
     }
@@ -286,6 +308,10 @@ def _tree(wording: Wording, nodes: list[Node]) -> list[Node]:
         if depth is None and node.kind == "aspect" and after is not None:
             # An unnumbered heading stands above what follows it.
             depth = next((i for i, n in enumerate(stack) if _of_a_kind(n, after)), None)
+        if node.kind == "open" and stack and _answered_title(wording, stack[-1]):
+            # One of the numbered issues, without its number.
+            depth = len(stack) - 1
+            node.kind, node.ordinal = stack[-1].kind, stack[-1].ordinal
         if node.kind == "title" or (
             node.kind == "aspect" and stack and stack[0].kind == "title" and not stack[0].ordinal
         ):
@@ -300,6 +326,10 @@ def _tree(wording: Wording, nodes: list[Node]) -> list[Node]:
         stack.append(node)
         last[node.kind] = node.ordinal
     return roots
+
+
+def _answered_title(wording: Wording, node: Node) -> bool:
+    return node.form in ("quoted", "about") and _labelled(wording, node)
 
 
 def _of_a_kind(node: Node, other: Node) -> bool:
