@@ -159,6 +159,8 @@ class Extents:
             return False
         if self._wording.only_problems:
             return "\n" not in self._folded[node.body : start]
+        if node.form == "labelled" and self._facts(start, end, of_label=True):
+            return True
         firm = node.form not in ("sentence", "labelled")
         if self._label_closes(start, end) if firm else self._wording.label_ahead(start, end):
             return True
@@ -190,8 +192,11 @@ class Extents:
         near = stop <= skip_blank(self._folded, line_end, end) if line_end >= 0 else True
         return near and stop < end and _OF_MEASURES.match(self._folded, stop) is not None
 
-    def _facts(self, start: int, end: int) -> bool:
-        """Whether the rest of a line, which has others below, tells nothing but the problem."""
+    def _facts(self, start: int, end: int, *, of_label: bool = False) -> bool:
+        """Whether the rest of a line, which has others below, tells nothing but the problem.
+
+        Behind a label whatever tells no deeds does.
+        """
         line_end = self._folded.find("\n", start, end)
         if not 0 <= line_end - start <= _LONGEST_FACTS:
             return False
@@ -199,7 +204,7 @@ class Extents:
         return (
             bool(self._folded[line_end:end].strip())
             and not any(_DEEDS.search(part) or self._wording.positive(part) for part in rest)
-            and all(_SOME.match(part) or self._wording.deficit(part) for part in rest)
+            and (of_label or all(_SOME.match(part) or self._wording.deficit(part) for part in rest))
         )
 
     def _above_a_row(self, position: int, end: int) -> bool:

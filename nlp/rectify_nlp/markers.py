@@ -304,10 +304,18 @@ def _continued(wording: Wording, first: int, end: int, above: Marker) -> Marker 
     labels = [wording.grammar.label.match(wording.text, at) for at in (match.end(), head)]
     problems = [label is not None and label["problem"] is not None for label in labels]
     glued = match.end() == match.end("ordinal")
-    sentence = SENTENCES.split(wording.text[match.end() : end], maxsplit=1)[0]
-    if problems[0] > problems[1] or (glued and not wording.states_problem(sentence)):
+    if problems[0] > problems[1] or (glued and not _told_as_problem(wording, match.end(), end)):
         return None
     return kind, ordinal + 1, match.end()
+
+
+def _told_as_problem(wording: Wording, start: int, end: int) -> bool:
+    """Whether a line names a deficit, or a measures label follows it."""
+    sentence = SENTENCES.split(wording.text[start:end], maxsplit=1)[0]
+    label = wording.grammar.label.match(
+        wording.text, skip_blank(wording.text, end, len(wording.text))
+    )
+    return wording.states_problem(sentence) or (label is not None and label["measures"] is not None)
 
 
 _ARABIC = ("arabic", "arabic_bracket")

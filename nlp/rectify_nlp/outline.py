@@ -332,6 +332,10 @@ def _answered_title(wording: Wording, node: Node) -> bool:
     return node.form in ("quoted", "about") and _labelled(wording, node)
 
 
+def _title_alone(wording: Wording, node: Node) -> bool:
+    return node.form in ("quoted", "about") and not wording.text[node.body : node.end].strip()
+
+
 def _of_a_kind(node: Node, other: Node) -> bool:
     return node.kind == other.kind or (node.kind in _UNNUMBERED and other.kind in _UNNUMBERED)
 
@@ -355,8 +359,13 @@ def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]
     again = node.ordinal == 1 and same == [len(stack) - 1]
     if again and _opens_list(wording, stack[-1]):
         return None  # the same numbering once more, a level below
+    if node.ordinal == 1 and same[-1] < len(stack) - 1 and _title_alone(wording, stack[-1]):
+        return None  # measures below a title, numbered like the headings above it
     fitting = [i for i in same if stack[i].ordinal + 1 == node.ordinal]
-    if len(fitting) > 1 and _labelled(wording, node) and not _labelled(wording, stack[fitting[-1]]):
+    if len(fitting) > 1 and (
+        is_aspect(wording.grammar, _head(wording.text, node))
+        or (_labelled(wording, node) and not _labelled(wording, stack[fitting[-1]]))
+    ):
         return fitting[-2]
     return fitting[-1] if fitting and len(same) > 1 else same[-1]
 
