@@ -190,13 +190,15 @@ def _clause_problems(text: str, start: int, end: int) -> Iterator[re.Match[str]]
     yield from _LATER_CLAUSE.finditer(text, first.end() if first else max(0, start - 1), end)
 
 
+# 针对反馈的问题, ... is about no single one.
+_ALL_OF_THEM = r"[^。;,\n“]{0,12}?(?:存在|反馈|指出|发现)的?(?:意见|具体|主要|突出|各|这|[0-9]|问题)|上述|以上|[^。;,\n]{0,3}这"
 _CLAUSE_PROBLEM = (
     rf"(?P<clause>(?P<mark>[{NUMERALS}]{{1,2}}是)?(?P<head>"
     r"(?:对|针对|关于)?“[^“”\n]{4,120}”[^“”,。;:\n]{0,8}问题(?:的整改)?"
     r"|“[^“”\n]{4,80}”的整改"
-    r"|(?:对|针对|关于)(?![^。;\n]{0,6}(?:存在|反馈|上述|以上|发现的问题|巡[视察]|这))[^。;,:\n]{3,70}?问题"
-    r"|(?P<long>(?:对|针对|关于)(?!照|标|[^。;\n]{0,6}(?:存在|反馈|上述|以上|发现的问题|巡[视察]|这))[^。;,:“”\n]{3,50},[^。;,:“”\n]{2,40}的问题)"
-    r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈)[^。;,:“”\n]{6,60}的问题))(?=[,:]))"
+    rf"|(?:对|针对|关于)(?!{_ALL_OF_THEM})[^。;,:\n]{{3,70}}?问题"
+    rf"|(?P<long>(?:对|针对|关于)(?!照|标|{_ALL_OF_THEM})[^。;,:“”\n]{{3,50}},[^。;,:“”\n]{{2,40}}的问题)"
+    r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈|[ ])[^。;,:“”\n]{6,60}的问题))(?=[,:]))"
 )
 _FIRST_CLAUSE = pattern(_CLAUSE_PROBLEM)
 # The mark comes first and is matched, so that re looks at nothing but places behind one.
