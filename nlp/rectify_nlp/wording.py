@@ -20,6 +20,11 @@ _DEEDS = pattern(
     r"已[^,。;]{0,8}[经于将对完成制印修全建立开组召]|[^不]了|共计|累计|截至|均已|[0-9]+月[0-9]+日"
 )
 # Counts of problems and of those mended: statistics, not an issue.
+# What was to mend something, and was done badly: 清退不彻底.
+_POORLY = pattern(
+    r"(?:清[退收缴理]|追[缴回]|压减|退还|排查|梳理|[核查]查|补办|整顿|盘活|处置|督促|化解|修复|查处|问责|通报)"
+    r"不(?:到位|彻底|及时|够|力|全面|深入|严|实|细|足|规范)"
+)
 _NUMBERED = pattern(r"[0-9]+[个项条]")
 _STATISTICS = pattern(
     r"问题[0-9]+[个项条]|[0-9]+[个项条](?:反馈|具体)?问题|(?:反馈|完成(?:整改)?|整改)[0-9]+[个项条]"
@@ -144,7 +149,10 @@ class Wording:
         """Whether some clause names a deficit that it does not promise to mend."""
         for clause in CLAUSE.split(sentence):
             match = self.grammar.deficit.search(clause)
-            if match is None or self.grammar.remedy.search(clause, 0, match.start()):
+            if match is None:
+                continue
+            remedy = self.grammar.remedy.search(clause, 0, match.start())
+            if remedy and not _POORLY.search(clause, remedy.start(), match.end()):
                 continue
             # "对整改不力的4个单位发出督办函", "超期的6个支部完成换届": said of those with the deficit.
             attribute = clause.startswith("的", match.end())
