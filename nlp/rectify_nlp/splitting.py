@@ -202,6 +202,9 @@ class _Splitter:
         labelled = sum(1 for node in issues if self.signs.labelled_below(node))
         if not issues or self.grammar.regulation.search(self.folded):
             return False
+        asked = sum(1 for node in issues if self.signs.head(node).endswith("?"))
+        if asked * 2 >= len(issues):
+            return False  # questions and answers
         if labelled >= 2:
             return True
         strong = sum(1 for node in issues if self.signs.strong(node))
@@ -212,6 +215,8 @@ class _Splitter:
         if (strong >= 2 and subject) or (labelled and strong):
             return True
         like = sum(1 for node in issues if self.signs.like_issue(node))
+        if len(issues) == 1 and not (labelled or strong or like):
+            return False
         if (
             self.grammar.occasion.search(top)
             and subject >= 3
