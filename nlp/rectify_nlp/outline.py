@@ -161,6 +161,27 @@ def openers(wording: Wording, start: int, end: int) -> list[Node]:
     return _tree(wording, _nodes(wording, list(paragraphs(wording, start, end)), end))
 
 
+def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
+    """Nodes for unnumbered lines that each have the same measures label right below; [] below two."""
+    folded = wording.text
+    labels: dict[str, list[int]] = {}
+    for label in wording.labels(start, end):
+        if label["measures"] and folded[: label.start()].rstrip(" ").endswith("\n"):
+            labels.setdefault(label["measures"], []).append(label.start())
+    lines = []
+    for label_start in max(labels.values(), key=len, default=[]):
+        stop = len(folded[:label_start].rstrip())
+        first = skip_blank(folded, folded.rfind("\n", 0, stop) + 1, stop)
+        titled = first >= start and stop - first <= _LONGEST_TITLE
+        if not titled or wording.grammar.label.match(folded, first):
+            return []
+        lines.append((first, ("line", 0, first), False))
+    return _nodes(wording, lines, end) if len(lines) >= 2 else []
+
+
+_LONGEST_TITLE = 160
+
+
 def clauses(wording: Wording, start: int, end: int, least: int = 2) -> list[Node]:
     """Nodes for problems in running text: 对...问题, ... and “...”的整改, ...; [] below `least`."""
     found = [
@@ -197,7 +218,7 @@ _CLAUSE_PROBLEM = (
     r"(?:对|针对|关于)?“[^“”\n]{4,120}”[^“”,。;:\n]{0,8}问题(?:的整改)?"
     r"|“[^“”\n]{4,80}”的整改"
     rf"|(?:对|针对|关于)(?!{_ALL_OF_THEM})[^。;,:\n]{{3,70}}?问题"
-    rf"|(?P<long>(?:对|针对|关于)(?!照|标|{_ALL_OF_THEM})[^。;,:“”\n]{{3,50}},[^。;,:“”\n]{{2,40}}的问题)"
+    rf"|(?P<long>(?:对|针对|关于)(?!照|标|{_ALL_OF_THEM})[^。;,:\n]{{3,50}},[^。;,:\n]{{2,40}}的问题)"
     r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈|[ ])[^。;,:“”\n]{6,60}的问题))(?=[,:]))"
 )
 _FIRST_CLAUSE = pattern(_CLAUSE_PROBLEM)
