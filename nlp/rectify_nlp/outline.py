@@ -66,7 +66,7 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
     if unnumbered:
         told = clauses(wording, 0, stop)
         if told:
-            return _under_headings(wording, told, stop)
+            return under_headings(wording, told, 0, stop)
         numbered = {start for start, _, _ in found}
         # What stands above the first long line is the page's head, not the notice.
         first = _PARAGRAPH.search(folded)
@@ -141,12 +141,12 @@ _NO_ITEM = pattern(rf"[对将把]|剩余|其余|目前|下一?步|[^。\n]*?{DON
 _PARAGRAPH = pattern(r"[^\n]{60,}")
 
 
-def _under_headings(wording: Wording, told: list[Node], stop: int) -> list[Node]:
+def under_headings(wording: Wording, told: list[Node], start: int, stop: int) -> list[Node]:
     """Nodes of running text below the unnumbered headings between them."""
     starts = {node.start for node in told}
     titles = [
         p
-        for p in paragraphs(wording, 0, stop)
+        for p in paragraphs(wording, start, stop)
         if p[1][0] == "aspect" and p[0] not in starts and p[0] < told[-1].start
     ]
     nodes = sorted([*told, *_nodes(wording, titles, stop)], key=lambda node: node.start)
@@ -188,7 +188,7 @@ def clauses(wording: Wording, start: int, end: int, least: int = 2) -> list[Node
         match
         for match in _clause_problems(wording.text, start, end)
         if not match["bare"] or _bare_problem(wording, match["bare"])
-        if not match["long"] or wording.deficit(match["long"])
+        if not match["long"] or not match["long"].startswith("对") or wording.deficit(match["long"])
     ]
     if len(found) < least:
         return []

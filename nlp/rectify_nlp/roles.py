@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from rectify_nlp.outline import Node, answered_lines, clauses, openers
+from rectify_nlp.outline import Node, answered_lines, clauses, openers, under_headings
 from rectify_nlp.signs import TEXT, Signs
 from rectify_nlp.wording import Wording
 
@@ -306,9 +306,14 @@ def _open_up(wording: Wording, roots: list[Node]) -> None:
     for node in childless:
         kids = answered_lines(wording, node.body, node.end)
         if not kids and (not signs.has_measures_label(node) or signs.aspect(node)):
-            kids = clauses(wording, node.body, node.end) or _openers(signs, node)
+            told = clauses(wording, node.body, node.end)
+            kids = (
+                under_headings(wording, told, node.body, node.end)
+                if told
+                else _openers(signs, node)
+            )
         _adopt(node, kids)
-    if any(kid.kind == "clause" for node in childless for kid in node.children):
+    if any(kid.kind == "clause" for node in childless for kid in node.walk()):
         # Where paragraphs tell several problems, one may tell a single one.
         for node in childless:
             if not node.children and not signs.has_measures_label(node):
