@@ -50,7 +50,7 @@ _AHEAD = 60
 
 # An unnumbered line that opens an issue by its form.
 _OPENER = pattern(
-    r"(?:关于|针对)[ ]*+(?:“|反馈|巡[视察])?[^\n。:]{2,300}?问题(?:的?整改(?:落实|完成|进展)?情况|的?整改)?[ ]*+(?:[。:;]|$|(?=\n))"
+    r"(?:关于|针对)[ ]*+(?:“[^“”\n]{4,160}”|“|反馈|巡[视察])?[^\n。:]{0,300}?问题(?:的?整改(?:落实|完成|进展)?情况|的?整改)?[ ]*+(?:[。:;]|$|(?=\n))"
 )
 
 _FURTHER_OPENER = pattern(
@@ -174,14 +174,14 @@ def _marker(folded: str, start: int, end: int) -> Marker | None:
         kind = "han_bracket"
     if kind == "question" and head >= end:  # a badge above the title
         head = skip_blank(folded, end, len(folded))
-    return kind, _ordinal(word), head
+    return kind, ordinal_of(word), head
 
 
 _DIGITS = pattern(r"[0-9]+$")
 _TRAILING = pattern(f"[{NUMERALS}]+$")
 
 
-def _ordinal(word: str) -> int:
+def ordinal_of(word: str) -> int:
     digits = _DIGITS.search(word)
     if digits:
         return int(digits.group())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
+from rectify_nlp.markers import ordinal_of
 from rectify_nlp.outline import Node
 from rectify_nlp.patterns import pattern
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, mark
@@ -13,8 +14,10 @@ from rectify_nlp.signs import Signs
 # The heading of a section that only lists problems.
 _LISTS = pattern(r"(?:反馈|发现|指出|存在|查出)[^,。;:]{0,10}问题(?:清单|情况)?[。:]?$")
 _LEAD = pattern(
-    r"[ ]*+(?:针对|关于|对)第[^,。;:\n]{1,4}[个项条][^,。;:\n]{0,4}问题(?:的整改(?:情况)?)?[。,:]"
+    r"[ ]*+(?:针对|关于|对)第(?P<which>[0-9一二三四五六七八九十][0-9一二三四五六七八九十第、,和及至-]*)[个项条]"
+    r"[^,。;:\n]{0,4}问题(?:的整改(?:情况)?)?[。,:]"
 )
+_SEPARATOR = pattern("第?[、,和及]第?")
 _LINE = pattern(r"[^ \n][^\n]*")
 
 Answers = dict[Node, tuple[int, int]]
@@ -44,18 +47,34 @@ def answers_apart(signs: Signs, nodes: Iterable[Node], stop: int) -> Answers:
 
 
 def _answers(signs: Signs, section: Node, end: int, count: int) -> list[tuple[int, int]]:
-    """The spans of `count` answers below `section`, which ends at `end`; [] for anything else."""
+    """The spans of the answers to `count` problems below `section`, which ends at `end`; [] for
+    anything else."""
     text, kids = signs.wording.text, section.children
-    if len(kids) == count:
-        leads = [_LEAD.match(text, kid.head) for kid in kids]
-        begins = [lead.end() if lead else kid.head for lead, kid in zip(leads, kids, strict=True)]
-        spans = [*zip(begins, [*(kid.start for kid in kids[1:]), end], strict=True)]
-    else:
-        leads = []
-        spans = [match.span() for match in _LINE.finditer(text, section.body, end)]
+    lines = [match.span() for match in _LINE.finditer(text, section.body, end)]
+    if len(kids) == count and kids[0].kind != "clause":
+        lines = [*zip([k.head for k in kids], [*(k.start for k in kids[1:]), end], strict=True)]
+    leads = [_LEAD.match(text, start) for start, _ in lines]
+    # A lead that is a sentence of its own is no part of the measures.
+    spans = [
+        (lead.end() if lead and lead.group()[-1] in "。:" else low, high)
+        for lead, (low, high) in zip(leads, lines, strict=True)
+    ]
+    told = [lead for lead in leads if lead]
+    if len(told) == len(leads):
+        named = [_ordinals(lead["which"]) for lead in told]
+        by_ordinal = {n: span for ns, span in zip(named, spans, strict=True) for n in ns}
+        return [by_ordinal[n] for n in sorted(by_ordinal)] if len(by_ordinal) == count else []
     # With problems of their own they are issues themselves.
-    own = any(map(signs.labelled_below, kids)) or (not all(leads) and any(map(signs.strong, kids)))
+    own = any(map(signs.labelled_below, kids)) or any(map(signs.strong, kids))
     deficits = sum(
         signs.wording.states_problem(text[low:high].split("。")[0]) for low, high in spans
     )
     return spans if len(spans) == count and not own and deficits * 2 < count else []
+
+
+def _ordinals(words: str) -> list[int]:
+    """3、4 and 3至5 as numbers."""
+    first, through, last = words.partition("至") if "至" in words else words.partition("-")
+    if through:
+        return list(range(ordinal_of(first), ordinal_of(last) + 1))
+    return [ordinal_of(word) for word in _SEPARATOR.split(words)]

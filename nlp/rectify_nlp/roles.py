@@ -313,6 +313,11 @@ def _open_up(wording: Wording, roots: list[Node]) -> None:
                 else _openers(signs, node)
             )
         _adopt(node, kids)
+    for node in (node for root in roots for node in (root, *root.walk())):
+        # Problems in running text may stand before numbered or titled ones.
+        if node.children and signs.aspect(node) and node.children[0].kind not in ("clause", "line"):
+            told = clauses(wording, node.body, node.end)
+            _adopt(node, [*told, *node.children] if told else node.children)
     if any(kid.kind == "clause" for node in childless for kid in node.walk()):
         # Where paragraphs tell several problems, one may tell a single one.
         for node in childless:
