@@ -16,7 +16,7 @@ from operator import itemgetter
 from rectify_nlp.heads import find_head
 from rectify_nlp.markers import NUMERALS, TITLE_LINE, Marker, is_aspect, paragraphs, positions
 from rectify_nlp.patterns import pattern
-from rectify_nlp.wording import DONE, Wording, skip_blank
+from rectify_nlp.wording import DONE, Wording, line_above, skip_blank
 
 
 @dataclass(slots=True, eq=False)
@@ -84,10 +84,7 @@ def _headings_above(
     folded = wording.text
     taken = {start for start, _, _ in found}
     for start, _, inline in found:
-        end = start
-        while end > 0 and folded[end - 1] in " \n":
-            end -= 1
-        begin = skip_blank(folded, folded.rfind("\n", 0, end) + 1, end)
+        begin, end = line_above(folded, start)
         line = folded[begin:end]
         if inline or begin in taken or not TITLE_LINE.fullmatch(line):
             continue
@@ -166,14 +163,14 @@ def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
     folded = wording.text
     labels: dict[str, list[int]] = {}
     for label in wording.labels(start, end):
-        if label["measures"] and folded[: label.start()].rstrip(" ").endswith("\n"):
+        if label["measures"] and folded[label.start() - 1] in "\n ":
             labels.setdefault(label["measures"], []).append(label.start())
     lines = []
     for label_start in max(labels.values(), key=len, default=[]):
-        stop = len(folded[:label_start].rstrip())
-        first = skip_blank(folded, folded.rfind("\n", 0, stop) + 1, stop)
-        titled = first >= start and stop - first <= _LONGEST_TITLE
-        if not titled or wording.grammar.label.match(folded, first):
+        first, stop = line_above(folded, label_start)
+        titled = start <= first and stop - first <= _LONGEST_TITLE
+        right_below = "\n" in folded[stop:label_start]
+        if not (titled and right_below) or wording.grammar.label.match(folded, first):
             return []
         lines.append((first, ("line", 0, first), False))
     return _nodes(wording, lines, end) if len(lines) >= 2 else []

@@ -58,6 +58,14 @@ _BARE_PROBLEM = pattern(
 )
 
 
+def line_above(text: str, position: int) -> tuple[int, int]:
+    """Where the line with text above `position`, itself the start of one, begins and ends."""
+    end = position
+    while end > 0 and text[end - 1] in " \n":
+        end -= 1
+    return skip_blank(text, text.rfind("\n", 0, end) + 1, end), end
+
+
 class Wording:
     """Questions that can be put to a stretch of text, by one grammar."""
 
