@@ -28,7 +28,8 @@ def replacing(path: Path, partial: Path | None = None) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             partial.unlink()
-    if os.name == "posix":  # elsewhere a folder cannot be opened
+    # The name, too, is on the disk where a folder can be synced.
+    with suppress(OSError):
         descriptor = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -223,7 +223,9 @@ class Extents:
             tail = next_start(folded, end - 400, end)
         stop, stated = end, None
         closing = self._statuses.closing_brackets(folded, start, end)
-        closing = closing or self._statuses.closing_line(folded, start, len(folded[:end].rstrip()))
+        closing = closing or self._statuses.closing_line(
+            folded, start, start + len(folded[start:end].rstrip())
+        )
         if closing:
             return closing.masked[0], closing
         for label in self._wording.labels(tail, end) if tail >= 0 else ():

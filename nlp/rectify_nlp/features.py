@@ -224,6 +224,8 @@ class Vocabulary:
     """
 
     def __init__(self, lines: str) -> None:
+        if lines and not lines.endswith("\n"):
+            raise ValueError("the last term has no line feed")
         self.lines = lines
         # Pairs stand before all words, as a line of four each.
         pairs = ("\n" + lines).rfind("\n" + PAIR)

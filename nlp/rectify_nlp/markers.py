@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from rectify_nlp.grammar import Grammar
 from rectify_nlp.patterns import HAN, pattern
-from rectify_nlp.wording import DONE, SENTENCES, Wording, skip_blank
+from rectify_nlp.wording import DONE, MARKDOWN, SENTENCES, Wording, skip_blank
 
 NUMERALS = "一二三四五六七八九十百"
 _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
@@ -70,7 +70,7 @@ def positions(wording: Wording, stop: int) -> Iterator[tuple[int, Marker, bool]]
         end = folded.find("\n", start, stop)
         end = stop if end < 0 else end
         first = start
-        while first < end and folded[first] in " #*":
+        while first < end and folded[first] in MARKDOWN:
             first += 1
         if first < end:
             marker = _glued(folded, first, end, last) or _marker(folded, first, end)
@@ -303,8 +303,7 @@ def _continued(wording: Wording, first: int, end: int, above: Marker) -> Marker 
         return None
     labels = [wording.grammar.label.match(wording.text, at) for at in (match.end(), head)]
     problems = [label is not None and label["problem"] is not None for label in labels]
-    glued = match.end() == match.end("ordinal")
-    if problems[0] > problems[1] or (glued and not _told_as_problem(wording, match.end(), end)):
+    if problems[0] > problems[1] or not _told_as_problem(wording, match.end(), end):
         return None
     return kind, ordinal + 1, match.end()
 

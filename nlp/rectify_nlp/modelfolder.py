@@ -184,7 +184,8 @@ def _npy(array: NDArray[Any]) -> bytes:
 def _array(path: Path, content: bytes) -> Any:
     try:
         stream = io.BytesIO(content)
-        np.lib.format.read_magic(stream)
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("not of version 1.0")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         # Where it lies: read_array would copy it.
         array = np.frombuffer(content, dtype, offset=stream.tell())

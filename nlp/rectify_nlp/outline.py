@@ -74,7 +74,9 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
         found += [p for p in paragraphs(wording, body, stop) if p[0] not in numbered]
         found.sort(key=itemgetter(0))
     nodes = _without_repeated_headings(folded, _nodes(wording, found, stop))
-    return _tree(wording, _without_table_of_contents(folded, nodes))
+    further = next((title for _, title in wording.further_notices), stop)
+    own = [node for node in nodes if node.start < further]
+    return _tree(wording, [*_without_table_of_contents(folded, own), *nodes[len(own) :]])
 
 
 def _headings_above(
@@ -84,11 +86,12 @@ def _headings_above(
     folded = wording.text
     taken = {start for start, _, _ in found}
     for start, _, inline in found:
-        begin, end = line_above(folded, start)
-        line = folded[begin:end]
-        if inline or begin in taken or not TITLE_LINE.fullmatch(line):
+        if inline:
             continue
-        if is_aspect(wording.grammar, line):
+        begin, end = line_above(folded, start)
+        if begin in taken or not TITLE_LINE.fullmatch(folded, begin, end):
+            continue
+        if is_aspect(wording.grammar, folded[begin:end]):
             yield begin, ("aspect", 0, begin), False
 
 
@@ -98,18 +101,10 @@ def _further_notices(
     """Titles of further notices in the same text, and the lines that sign the ones before."""
     taken = {start for start, _, _ in found}
     first = found[0][0] if found else stop
-    for match in _FURTHER_NOTICE.finditer(wording.text, first, stop):
-        signed, title = match.start("signed"), match.start("title")
-        if signed not in taken and title not in taken:
+    for signed, title in wording.further_notices:
+        if first < signed and title < stop and taken.isdisjoint((signed, title)):
             yield signed, ("title", 0, signed), False
             yield title, ("title", 0, title), False
-
-
-# A signature with its date, then a title.
-_FURTHER_NOTICE = pattern(
-    r"\n[ ]*+(?P<signed>(?:[^\n]{0,12}(?:电话|邮箱|地址)[^\n]*\s+)?[^,。;:\n]{4,40}\s+(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日)\s+"
-    r"(?P<title>[^,。;:\n]*整改[^,。;:\n]*(?:情况|公开|报告|通报|公告))[ ]*+\n"
-)
 
 
 def _lost_numbers(
@@ -247,7 +242,8 @@ def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -
                 stop_ = folded.find("。", head_end, limit) + 1
                 if not folded[stop_ or limit : limit].strip() and folded[limit:end].strip():
                     head_end = stop_ or limit
-        if form == "sentence" and _ASPECT_LEAD.fullmatch(folded, head, head_end):
+        leads = kind not in ("title", "aspect") and form == "sentence"
+        if leads and _ASPECT_LEAD.fullmatch(folded, head, head_end):
             # "...方面。" on the line of the problem that it leads to.
             further = find_head(folded, head_end, limit, wording.grammar)[0]
             several = _FIRST_CLAUSE.match(folded, head_end, limit)

@@ -38,7 +38,7 @@ _SUBJECT_ONLY = pattern(_SUBJECT)
 _STATUS_TAIL = pattern(
     r"(?:[,、]?(?:整改|问题|任务|销号|阶段性|成效|并|需|仍|已|持续|长期|坚持|推进|巩固|取得|工作|到位|完成|同意|达到|序时|进度|中|的))*"
 )
-_BRACKETED = pattern(r"[ ]*+[(\[](?P<words>[^()\[\]\n]{2,16})[)\]]")
+_BRACKETED = pattern(r"[ ]*+[(\[][ ]*+(?P<words>[^()\[\]\n]{2,16})[)\]]")
 _STATUS_LINE = pattern(
     r"[ ]*+(?:(?:整改|完成)?(?:进[度展]|状态|结果|情况))?(?P<words>[^,。;:\n]{2,12})[。 ]*"
 )

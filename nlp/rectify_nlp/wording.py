@@ -19,12 +19,12 @@ DONE = "已(?![有久超达逾近过连])"
 _DEEDS = pattern(
     r"已[^,。;]{0,8}[经于将对完成制印修全建立开组召]|[^不]了|共计|累计|截至|均已|[0-9]+月[0-9]+日"
 )
-# Counts of problems and of those mended: statistics, not an issue.
 # What was to mend something, and was done badly: 清退不彻底.
 _POORLY = pattern(
     r"(?:清[退收缴理]|追[缴回]|压减|退还|排查|梳理|[核查]查|补办|整顿|盘活|处置|督促|化解|修复|查处|问责|通报)"
     r"不(?:到位|彻底|及时|够|力|全面|深入|严|实|细|足|规范)"
 )
+# Counts of problems and of those mended: statistics, not an issue.
 _NUMBERED = pattern(r"[0-9]+[个项条]")
 _STATISTICS = pattern(
     r"问题[0-9]+[个项条]|[0-9]+[个项条](?:反馈|具体)?问题|(?:反馈|完成(?:整改)?|整改)[0-9]+[个项条]"
@@ -59,11 +59,24 @@ _BARE_PROBLEM = pattern(
 
 
 def line_above(text: str, position: int) -> tuple[int, int]:
-    """Where the line with text above `position`, itself the start of one, begins and ends."""
-    end = position
+    """Where the text of the line above that of `position` begins and ends, marks of Markdown
+    and blank lines apart."""
+    end = max(text.rfind("\n", 0, position), 0)
     while end > 0 and text[end - 1] in " \n":
         end -= 1
-    return skip_blank(text, text.rfind("\n", 0, end) + 1, end), end
+    begin = text.rfind("\n", 0, end) + 1
+    while begin < end and text[begin] in MARKDOWN:
+        begin += 1
+    return begin, end
+
+
+# What may stand before a line's own text.
+MARKDOWN = " #*"
+# The date below a signature, on a line of its own.
+_DATED = pattern(r"\n[ ]*+(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日[ ]*+(?=\n)")
+_FURTHER_TITLE = pattern(r"[^,。;:\n]*?整改[^,。;:\n]{0,20}(?:情况|公开|报告|通报|公告)[ ]*")
+_CONTACT = pattern(r"电话|邮箱|地址")
+_LONGEST_SIGNATURE, _LONGEST_TITLE = 40, 60
 
 
 class Wording:
@@ -88,6 +101,26 @@ class Wording:
     def labelled(self) -> bool:
         """Whether the measures of several issues have a label."""
         return sum(label["measures"] is not None for label in self._labels) >= 2
+
+    @cached_property
+    def further_notices(self) -> list[tuple[int, int]]:
+        """Where notices behind the first have their title, and where the one before is signed:
+        (start of the signature, start of the title) each."""
+        text = self.text
+        found = []
+        for dated in _DATED.finditer(text):
+            title = skip_blank(text, dated.end(), len(text))
+            line_end = text.find("\n", title)
+            if not 0 < line_end - title <= _LONGEST_TITLE:
+                continue
+            if _FURTHER_TITLE.fullmatch(text, title, line_end):
+                signed, end = line_above(text, dated.end())
+                if end - signed > _LONGEST_SIGNATURE or CLAUSE.search(text, signed, end):
+                    signed = dated.start() + 1
+                above, end = line_above(text, signed)
+                contact = end - above <= 200 and _CONTACT.search(text, above, end)
+                found.append((above if contact else signed, title))
+        return found
 
     def behind_bare_label(self, start: int, end: int) -> int:
         """Where the problem begins behind a label that lost its colon, where several others
