@@ -7,22 +7,29 @@ from pathlib import Path
 import pytest
 
 import rectify_nlp
+from rectify_nlp.grammar import load_grammar
 from rectify_nlp.patterns import _Pattern, pattern
 
+USERS = sorted(
+    path.stem
+    for path in Path(rectify_nlp.__file__).parent.glob("*.py")
+    if re.search(r"^from rectify_nlp.patterns import .*\bpattern$", path.read_text("utf-8"), re.M)
+)
 OF_THE_PACKAGE = [
     pytest.param(value, id=f"{module}.{name}")
-    for module in sorted(
-        path.stem
-        for path in Path(rectify_nlp.__file__).parent.glob("*.py")
-        if "import pattern\n" in path.read_text(encoding="utf-8")
-    )
+    for module in USERS
     for name, value in vars(import_module(f"rectify_nlp.{module}")).items()
+    if isinstance(value, _Pattern)
+] + [
+    pytest.param(value, id=f"grammar.toml {name}")
+    for name, value in vars(load_grammar()).items()
     if isinstance(value, _Pattern)
 ]
 
 
 def test_the_package_has_such_patterns():
-    assert len(OF_THE_PACKAGE) > 60
+    assert {"extents", "grammar", "markers", "status", "wording"} <= set(USERS)
+    assert len(OF_THE_PACKAGE) > 120
 
 
 @pytest.mark.parametrize("lazy", OF_THE_PACKAGE)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rectify_nlp.grammar import Grammar
 from rectify_nlp.outline import Node
-from rectify_nlp.patterns import HAN, pattern
+from rectify_nlp.patterns import NON_ASCII, pattern
 from rectify_nlp.types import Stated
 from rectify_nlp.wording import CLAUSE, DONE, SENTENCES, Wording, next_start, skip_blank
 
@@ -258,9 +258,9 @@ _ANSWER = pattern(
     r"|经[^,。;]{0,14}(?:核[实对查]|审[核计]|研究|批准|协调|整改|清理|调查|协商)[^,。;]{0,24},)"
     r"|(?<=的问题),"
 )
-_HAN = pattern(HAN)
+_HAN = pattern(NON_ASCII)
 _BARE_LABEL = pattern(
-    rf"(?<![^\n 。;!?])整改(?:落实|完成|进展)?情况(?![如的良较及通和与已均汇报纳显表材作,:]);?[ ]*+(?={HAN})"
+    rf"(?<![^\n 。;!?])整改(?:落实|完成|进展)?情况(?![如的良较及通和与已均汇报纳显表材作,:]);?[ ]*+(?={NON_ASCII})"
 )
 # Labels that stand right behind the problem, not behind the measures.
 _OF_MEASURES = pattern(r"[ ]*+整改(?:落实|完成|进展)?(?:情况|措施|举措)")

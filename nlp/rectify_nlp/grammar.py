@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rectify_nlp.errors import LabelsError
-from rectify_nlp.patterns import HAN, pattern
+from rectify_nlp.patterns import NON_ASCII, pattern
 from rectify_nlp.resources import resource
 
 
@@ -52,7 +52,7 @@ LABEL_BEHIND = r"。;!?\n\])”"
 # 整改情况: stands behind a comma or a western full stop, too, or right behind a title.
 # It begins with a character, so that re looks at nothing but places of it.
 INNER_LABEL = pattern(
-    rf"整(?:(?<=[,.].)|(?<=[,.] .)|(?<={HAN}.)(?<![的将报送把对按与和及其各此调完平修].))"
+    rf"整(?:(?<=[,.].)|(?<=[,.] .)|(?<={NON_ASCII}.)(?<![的将报送把对按与和及其各此调完平修].))"
     r"改?[^,。:;\n]{0,5}[况施果效]:"
 )
 

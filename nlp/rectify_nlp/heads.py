@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from rectify_nlp.grammar import INNER_LABEL, Grammar
-from rectify_nlp.patterns import HAN, pattern
+from rectify_nlp.patterns import pattern
 
 _MAX_HEAD = 600
 _SENTENCE_END = "。!?"
@@ -74,8 +74,11 @@ _ABOUT_END = pattern(
     r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.]|$|(?=\n)|(?=[ ]*+(?:整改情况|整改落实|一是)))|(?P<comma>的问题(?=,))"
 )
 
-# A title that runs on into the measures.
-_GLUED_TITLE = pattern(rf"关于[^,。;:“”\n]{{4,60}}?的问题(?=(?![整的及和与或等上中方进得是]){HAN})")
+# A title that runs on into the measures: whoever took them, or what they did, comes next.
+_GLUED_TITLE = pattern(
+    r"关于[^,。;:“”\n]{4,60}?的问题(?=我|本|各|全|县|市|区|镇|乡|街道|党[委组工支]|学校|医院|公司|社区|村|局|院|校"
+    r"|已|召开|组织|制定|修订|完善|印发|开展|建立|成立|对|将|把|通过|20[0-9]{2}年)"
+)
 
 
 def _names_deficit(about: re.Match[str], end: int, grammar: Grammar) -> bool:

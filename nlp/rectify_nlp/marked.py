@@ -5,7 +5,7 @@ The text is cut wherever a mark begins or ends, so that marks may overlap.
 
 from __future__ import annotations
 
-from bisect import bisect
+from bisect import bisect, bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -31,12 +31,14 @@ class Piece:
 class Block:
     """Lines of a text: those of the issue of that position, or (None) between issues.
 
-    `answered` is the position of another issue, where the measures stand that answer both.
+    `answered` is the position of another issue, where the measures stand that answer both;
+    `apart` tells that the measures stand further on, behind other issues.
     """
 
     lines: Sequence[Sequence[Piece]]
     issue: int | None = None
     answered: int | None = None
+    apart: bool = False
 
 
 def blocks(text: str, findings: Sequence[Finding]) -> list[Block]:
@@ -44,13 +46,20 @@ def blocks(text: str, findings: Sequence[Finding]) -> list[Block]:
     ends: list[tuple[int, int | None]] = []
     ordered = sorted(enumerate(findings), key=lambda pair: _begin(pair[1]))
     begins = [*(_begin(finding) for _, finding in ordered), len(text)]
+    # Issues that are answered together share the measures of the last.
+    together = {finding.issue.measures.start: position for position, finding in ordered}
+    others = sorted({*begins, *together})
     answered: dict[int | None, int] = {}
+    apart: set[int | None] = set()
     for (position, finding), begin, after in zip(ordered, begins, begins[1:], strict=False):
-        # Issues that are answered together share the measures of the last.
-        ends += [(begin, None), (min(_end(finding), after), position)]
-        measures = finding.issue.measures
-        if measures.text and measures.start >= after:
-            answered[position] = ordered[bisect(begins, measures.start) - 1][0]
+        problem, measures = finding.issue.problem, finding.issue.measures
+        end = _end(finding)
+        if measures.text and together[measures.start] != position:
+            answered[position] = together[measures.start]
+        elif measures.text and bisect(others, problem.end) < bisect_left(others, measures.start):
+            apart.add(position)
+            end = problem.end
+        ends += [(begin, None), (min(end, after), position)]
     ends.append((len(text), None))
     marks = {mark for finding in findings for mark in _marks(finding)}
     pieces = deque(_pieces(text, marks, [end for end, _ in ends]))
@@ -59,7 +68,14 @@ def blocks(text: str, findings: Sequence[Finding]) -> list[Block]:
         inside = []
         while pieces and pieces[0][0] < end:
             inside.append(pieces.popleft()[1])
-        found.append(Block(lines=_lines(inside), issue=issue, answered=answered.get(issue)))
+        found.append(
+            Block(
+                lines=_lines(inside),
+                issue=issue,
+                answered=answered.get(issue),
+                apart=issue in apart,
+            )
+        )
     return [block for block in found if block.lines or block.issue is not None]
 
 

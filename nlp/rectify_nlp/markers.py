@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rectify_nlp.grammar import Grammar
-from rectify_nlp.patterns import HAN, pattern
+from rectify_nlp.patterns import NON_ASCII, pattern
 from rectify_nlp.wording import DONE, MARKDOWN, SENTENCES, Wording, skip_blank
 
 NUMERALS = "一二三四五六七八九十百"
@@ -22,7 +22,7 @@ _MARKER = pattern(
     rf"|(?P<han>[{NUMERALS}]{{1,4}})、"
     rf"|[(][ ]*+(?P<han_bracket>[{NUMERALS}]{{1,4}})[ ]*+[)][、.]?"
     rf"|(?P<han_half>[{NUMERALS}]{{1,4}})[)]"
-    rf"|(?P<multi>[0-9]{{1,2}}(?:\.[0-9]{{1,2}}){{1,3}})(?=[ “]|{HAN})(?!{_UNIT})"
+    rf"|(?P<multi>[0-9]{{1,2}}(?:\.[0-9]{{1,2}}){{1,3}})(?=[ “]|{NON_ASCII})(?!{_UNIT})"
     rf"|(?P<arabic>[0-9]{{1,4}})(?:[.、](?![0-9])|[.、]{_YEAR}|[)])"
     rf"|[(][ ]*+(?P<arabic_bracket>[0-9]{{1,4}})[ ]*+[)][、.]?"
     r"|(?P<circled>[①-⑳])"
@@ -120,7 +120,7 @@ def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | 
 
 
 _NEXT_ARABIC = pattern(r"\n[ ]*+([0-9]{1,2})[.、]")
-_GLUED = pattern(r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?" + HAN)
+_GLUED = pattern(r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?" + NON_ASCII)
 
 
 def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[tuple[int, Marker, bool]]:
@@ -319,7 +319,7 @@ def _told_as_problem(wording: Wording, start: int, end: int) -> bool:
 
 _ARABIC = ("arabic", "arabic_bracket")
 _UNSTOPPED = pattern(
-    rf"(?P<ordinal>[0-9]{{1,2}})(?:[ ]{{1,3}}|,[ ]?)?(?=“?{HAN})(?!个(?!别)|[年月日项条人家户名次万亿元倍级处台份场期届])"
+    rf"(?P<ordinal>[0-9]{{1,2}})(?:[ ]{{1,3}}|,[ ]?)?(?=“?{NON_ASCII})(?!个(?!别)|[年月日项条人家户名次万亿元倍级处台份场期届])"
 )
 
 

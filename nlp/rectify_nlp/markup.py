@@ -176,15 +176,17 @@ def _marked_lines(root: Element, stop: Element | None = None) -> list[str]:
             pieces.append(_LINK_END)
         text = ""
         if event == "end":
+            number = "" if element.tag == "li" else number
             text = element.tail if element is not root else ""
         elif element.tag == "table" and element not in around and _is_leaf(element):
             caption = [one_line("".join(c.itertext())) for c in element.iterchildren("caption")]
             pieces += ("\n".join([*caption, *table_lines(_grid(element))]), "\n")
+            number = ""
             walk.skip_subtree()
         elif element is not root and _is_unseen(element):
             walk.skip_subtree()
         else:
-            number = _ordinal(element, counts) or number
+            number += _ordinal(element, counts)
             text = element.text or ""
         if number and text and text.strip():
             text, number = number + text.lstrip(), ""

@@ -29,7 +29,7 @@ from rectify_nlp.folding import (
 from rectify_nlp.grammar import Grammar, load_grammar
 from rectify_nlp.outline import Node, outline
 from rectify_nlp.pairing import answers_apart
-from rectify_nlp.patterns import pattern
+from rectify_nlp.patterns import NON_ASCII, pattern
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.signs import Signs
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
@@ -105,7 +105,8 @@ def segment(
 
 # A sign before a line, or before a problem in it, that is no number.
 _BULLET = pattern(
-    r"\n[ ]*+(?:[●○•·◆◇■▲△★☆※►▶➢◎]|——?|-(?![-0-9 ]))|[●•◆■](?=关于|针对)|——(?<=[。;)\]]——)(?=关于|针对)"
+    rf"\n[ ]*+(?:[●○•·◆◇■▲△★☆※►▶➢◎]|——?|-(?=[ ]?[“]?{NON_ASCII}))"
+    r"|[●•◆■](?=关于|针对)|——(?<=[。;)\]]——)(?=关于|针对)"
 )
 
 
@@ -119,7 +120,7 @@ class _Splitter:
     ) -> None:
         self.text = text
         self._fold = Folded.of(text)
-        self.folded = _BULLET.sub(_blank, self._fold.text)
+        self.folded = _BULLET.sub(_blank, "\n" + self._fold.text)[1:]
         self.grammar = grammar
         self.statuses = statuses
         self.taxonomy = taxonomy
@@ -171,7 +172,9 @@ class _Splitter:
         """Start of the closing lines (thanks, contact, signature), or the end of the text."""
         folded = self.folded
         stop = len(folded)
-        start = folded.find("\n", max(stop * 2 // 5, stop - 6000)) + 1
+        # What takes leave of a notice above another one does not end the text.
+        last = max((title for _, title in self.wording.further_notices), default=0)
+        start = folded.find("\n", max(stop * 2 // 5, stop - 6000, last)) + 1
         farewell = -1  # a paragraph that looks ahead, if no item follows it
         while 0 < start < stop:
             end = folded.find("\n", start)
@@ -180,7 +183,7 @@ class _Splitter:
             closes = self.grammar.closing.match(line) or _SIGNATURE.fullmatch(line)
             if closes and not self._issues_follow(start, stop):
                 return farewell if farewell >= 0 else start
-            if _ITEM.match(line):
+            if _ITEM.match(line) or _TITLED.match(line):
                 farewell = -1
             elif len(line) < 400 and farewell < 0 and self.grammar.closing_wider.match(line):
                 farewell = start
@@ -342,6 +345,7 @@ class _Splitter:
 
 _LINE = pattern(r"[^ \n][^\n]*")
 _ITEM = pattern(r"[一二三四五六七八九十]+、|[(][一二三四五六七八九十0-9]+[)]|[0-9]+[.、]")
+_TITLED = pattern(r"(?:关于|针对)[^\n]{2,300}?问题|(?:反馈|存在)问题")
 _SIGNATURE = pattern(
     r"(?:中共|中国共产党).{2,40}(?:党组|委员会|党委|党工委|总支部|支部)"
     r"|(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日"

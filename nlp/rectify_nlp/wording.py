@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from rectify_nlp.grammar import INNER_LABEL, LABEL_BEHIND, Grammar
-from rectify_nlp.patterns import HAN, pattern
+from rectify_nlp.patterns import NON_ASCII, pattern
 from rectify_nlp.status import StatusReader
 
 CLAUSE = pattern(r"[,。;:!?]")
@@ -54,7 +54,7 @@ def skip_blank(text: str, position: int, end: int) -> int:
 
 
 _BARE_PROBLEM = pattern(
-    rf"(?:反馈|存在)问题(?![的共及和是有数整主如清]|进[行一]|逐[条项])(?={HAN})"
+    rf"(?:反馈|存在)问题(?![的共及和是有数整主如清]|进[行一]|逐[条项])(?={NON_ASCII})"
 )
 
 
