@@ -243,6 +243,44 @@ LAST = "3.财务管理混乱。\n整改情况：补正凭证9张。"
             ],
             id="a problem with a comma in running text",
         ),
+        pytest.param(
+            f"党的建设方面\n1.学习不深入。\n整改情况：集中学习2次。\n作风建设方面：\n2.管理松散。\n整改情况：修订制度1项。\n{LAST}",
+            [("学习不深入。", "集中学习2次。"), ("管理松散。", "修订制度1项。")],
+            id="headings without a number above numbered issues",
+        ),
+        pytest.param(
+            "——关于学习不深入的问题。集中学习2次。【已完成】——关于管理松散的问题。修订制度1项。\n"
+            "- 关于接待超标准的问题。退还费用。",
+            [
+                ("关于学习不深入的问题。", "集中学习2次。"),
+                ("关于管理松散的问题。", "修订制度1项。"),
+                ("关于接待超标准的问题。", "退还费用。"),
+            ],
+            id="dashes for numbers, two on a line",
+        ),
+        pytest.param(
+            f"1.学习不深入。\n整改情况：集中学习2次。\n2 管理松散，未按规定审批。\n整改情况：修订制度1项。\n{LAST}",
+            [("学习不深入。", "集中学习2次。"), ("管理松散，未按规定审批。", "修订制度1项。")],
+            id="a number that lost its stop",
+        ),
+        pytest.param(
+            "（一）服务群众有偏差\n窗口态度生硬\n整改情况：培训2次。\n排队时间长\n整改情况：增开窗口3个。",
+            [("窗口态度生硬", "培训2次。"), ("排队时间长", "增开窗口3个。")],
+            id="titles without a number, told by the label below each",
+        ),
+        pytest.param(
+            f"1.学习不深入。\n整改情况：集中学习2次。\n完成情况 已完成\n2.管理松散。\n整改情况：修订制度1项。\n（已整改。）\n{LAST}",
+            [("学习不深入。", "集中学习2次。"), ("管理松散。", "修订制度1项。")],
+            id="a status without its colon, and with a full stop in its brackets",
+        ),
+        pytest.param(
+            "1.关于城市管理\n有差距的问题\n整治占道12处。\n2.关于审批不规范的问题街道修订制度1项。",
+            [
+                ("关于城市管理\n有差距的问题", "整治占道12处。"),
+                ("关于审批不规范的问题", "街道修订制度1项。"),
+            ],
+            id="a title broken by a line end, and one that runs on",
+        ),
     ],
 )
 def test_what_typists_do_is_read(text: str, expected: list[tuple[str, str]]) -> None:
@@ -289,6 +327,30 @@ def test_what_typists_do_is_read(text: str, expected: list[tuple[str, str]]) -> 
             "1.学习不到位。\n整改情况：学习2次。\n2.接待超标准。\n整改情况：退还。\n3.账目混乱。\n整改情况纳入年度考核。",
             ["学习不到位。", "接待超标准。", "账目混乱。"],
             id="a sentence about the rectification",
+        ),
+        pytest.param(
+            "1.关于学习不深入的问题。\n整改情况：集中学习2次。\n2 所学校退还资金三万元。\n3 辆公车封存。\n2.关于管理松散的问题。\n整改情况：修订制度。",
+            ["关于学习不深入的问题。", "关于管理松散的问题。"],
+            id="a line that begins with a figure",
+        ),
+        pytest.param(
+            "关于学习不深入的问题。\n整改情况：集中学习。\n后续工作打算\n继续加强学习。\n"
+            "关于管理松散的问题。\n整改情况：修订制度。\n后续工作打算\n继续加强管理。",
+            ["关于学习不深入的问题。", "关于管理松散的问题。"],
+            id="what each issue says of the time to come",
+        ),
+        pytest.param(
+            "1.关于学习不到位的问题较为突出，干部群众反映强烈。\n整改情况：学习2次。\n2.关于举报的问题线索，未及时处置。\n整改情况：处置3条。",
+            [
+                "关于学习不到位的问题较为突出，干部群众反映强烈。",
+                "关于举报的问题线索，未及时处置。",
+            ],
+            id="a sentence that goes on behind 的问题",
+        ),
+        pytest.param(
+            "（一）党的建设方面\n不担当不作为的问题\n谈话3人。\n缺乏创新的问题\n开展试点2个。",
+            ["不担当不作为的问题", "缺乏创新的问题"],
+            id="titles below a heading",
         ),
     ],
 )
@@ -354,6 +416,55 @@ COPIED = """中共某村党总支关于巡察整改情况的公示
 王某
 欢迎监督。
 """
+
+
+def test_several_notices_in_one_text() -> None:
+    def village(name: str) -> str:
+        return (
+            f"{name}村党支部关于巡察整改情况的通报\n根据安排，现将整改情况公布如下。\n一、反馈问题整改情况\n"
+            "1.村务公开不及时。\n整改情况：重做公开栏。\n整改进度：已完成\n2.台账不规范。\n整改情况：补登台账。\n"
+            f"整改进度：长期坚持\n联系电话：0000-123\n中共{name}村支部委员会\n2024年9月10日\n"
+        )
+
+    text = village("上河") + village("下河") + village("新塘")
+    issues = split(notice_from_text(text, "x")).issues
+    assert [issue.problem.text for issue in issues] == ["村务公开不及时。", "台账不规范。"] * 3
+    assert [issue.measures.text for issue in issues] == ["重做公开栏。", "补登台账。"] * 3
+    assert [issue.path[-1].text for issue in issues] == ["一、反馈问题整改情况"] * 6
+    assert [issue.path[0].text[:2] for issue in issues[2:]] == ["下河"] * 2 + ["新塘"] * 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "measures"),
+    [
+        (
+            "1.集中学习2次。\n2.修订制度1项。\n3.退还费用。",
+            ["集中学习2次。", "修订制度1项。", "退还费用。"],
+        ),
+        (
+            "●集中学习2次。\n●修订制度1项。\n●退还费用。",
+            ["集中学习2次。", "修订制度1项。", "退还费用。"],
+        ),
+        (
+            "对第1个问题，集中学习2次。\n对第2、3个问题，修订制度1项。",
+            ["对第1个问题，集中学习2次。", *["对第2、3个问题，修订制度1项。"] * 2],
+        ),
+        ("集中学习2次。\n修订制度1项。", [""] * 3),
+    ],
+    ids=["numbered", "bullets", "by number", "too few"],
+)
+def test_answers_in_the_next_section(answers: str, measures: list[str]) -> None:
+    text = (
+        "某局党组关于巡察整改情况的通报\n一、巡察反馈的主要问题\n1.学习不深入。\n2.管理松散。\n3.接待超标准。\n"
+        f"二、整改落实情况\n{answers}\n三、下一步打算\n持续抓好整改。"
+    )
+    issues = split(notice_from_text(text, "x")).issues
+    assert [issue.problem.text for issue in issues] == [
+        "学习不深入。",
+        "管理松散。",
+        "接待超标准。",
+    ]
+    assert [issue.measures.text for issue in issues] == measures
 
 
 def test_a_table_copied_a_cell_a_line_is_read_row_by_row() -> None:

@@ -180,6 +180,8 @@ def test_no_text(data):
         ("<pre>一\n二</pre>三\n四", "一\n二\n三四"),
         ("<ol><li>甲<li>乙</ol><ul><li>丙</ul>", "1.甲\n2.乙\n丙"),
         ("<ol class=custom_cn2><li>甲<li>乙</ol>", "(一)甲\n(二)乙"),
+        ("<ol start=5><li><p>甲</p><p>乙</p></li><li value=9>丙</ol>", "5.甲\n乙\n9.丙"),
+        ("<ol><li></li><li><br></li></ol><p>甲</p>", "甲"),
         ("<table><tr><td>甲<td>乙<tr><td>丙</table>", "甲 乙\n丙"),
         ("<table><tr><td>甲<td><p>乙</p><p>丙</p></table>", "甲\n乙\n丙"),
         ("<table><tr><td>甲<table><tr><td>乙<td>丙</table></table>", "甲\n乙 丙"),
