@@ -219,10 +219,14 @@ def test_a_taxonomy_that_is_not_that_of_the_labels(folder):
     ("change", "told"),
     [
         (lambda t: t.split("\n", 1)[1], "no sorted terms"),
-        (lambda t: "\n".join(reversed(t.split("\n"))), "no pairs and words behind them"),
+        (
+            lambda t: "\n".join([*reversed(t.split("\n")[:-1]), ""]),
+            "no pairs and words behind them",
+        ),
+        (lambda t: t[:-1], "no line feed"),
         (lambda t: "#多\n" + t, "no pairs and words|not sorted"),
     ],
-    ids=["one less", "turned", "no pair"],
+    ids=["one less", "turned", "cut off", "no pair"],
 )
 def test_terms_that_do_not_fit(change, told, folder):
     path = folder / "terms.txt"

@@ -146,7 +146,7 @@ def hostile(evaluation):
         for task in ("category", "status")
     ]
     taxonomy = evaluation.taxonomy
-    named = tuple(replace(taxonomy.categories[0], name=n, en=HOSTILE) for n in labels)
+    named = tuple(taxonomy.categories[0]._replace(name=n, en=HOSTILE) for n in labels)
     classifiers = {
         name: replace(
             classifier,
