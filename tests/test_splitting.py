@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from itertools import zip_longest
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,8 @@ PIECES = [
     "一、", "(一)", "（二）", "1.", "2、", "(1)", "①", "一是", "二是", "问题1:", "关于“", "”的问题", "的问题。", "整改情况:",
     "整改进度:", "已完成", "未完成", "长期坚持", "整改措施:", "反馈问题:", "存在", "不到位", "学习不深入", "加强管理", "。", ",", ";",
     "\n", " ", "\u3000", "2023年", "25个问题", "《", "》", "(", ")", "下一步", "方面", "欢迎监督", "针对上述两个问题,", "现已", "的问题,", "党(dǎng)", "關於", "整改", "巡察",
+    "\n●", "\n——", "\n2 ", "\n3，", "\n某村支部\n2024年9月10日\n某村整改情况\n", "\n一、反馈的主要问题\n", "\n二、整改落实情况\n",
+    "\n对第1个问题，", "\n对第1、2个问题，", "党的建设方面\n", "的问题\n", "\n有差距的问题\n", "反馈问题",
 ]  # fmt: skip
 
 
@@ -26,16 +28,18 @@ PIECES = [
 def test_whatever_the_text_claims_stand_in_it_and_in_order(text: str) -> None:
     notice = notice_from_text(text, "made up")
     parts = split(notice)
-    last = 0
-    for issue, after in zip_longest(parts.issues, parts.issues[1:]):
+    for issue in parts.issues:
         for passage in (issue.problem, issue.measures, *issue.path):
             assert text[passage.start : passage.end] == passage.text
-        assert last <= issue.problem.start <= issue.problem.end <= issue.measures.start
-        shared = after is not None and after.problem.start < issue.measures.end
-        assert not shared or issue.measures == after.measures
-        last = issue.problem.end if shared else issue.measures.end
+        assert issue.problem.end <= issue.measures.start
         if issue.stated:
             assert text[issue.stated.start : issue.stated.end] == issue.stated.text
+    problems = [(issue.problem.start, issue.problem.end) for issue in parts.issues]
+    assert problems == sorted(problems)
+    # Measures may answer several problems, and stand behind other ones, but share no text.
+    measures = {(i.measures.start, i.measures.end) for i in parts.issues if i.measures.text}
+    for (_, end), (start, _) in pairwise(sorted([*problems, *measures])):
+        assert end <= start
     if not parts.issues:
         assert any("no issues found" in warning for warning in parts.warnings)
 
@@ -449,9 +453,14 @@ def test_several_notices_in_one_text() -> None:
             "对第1个问题，集中学习2次。\n对第2、3个问题，修订制度1项。",
             ["对第1个问题，集中学习2次。", *["对第2、3个问题，修订制度1项。"] * 2],
         ),
+        (
+            "对第1至99999999999个问题，修订制度1项。",
+            ["对第1至99999999999个问题，修订制度1项。"] * 3,
+        ),
+        ("对第2个问题，修订制度1项。\n对第3个问题，退还费用。", [""] * 3),
         ("集中学习2次。\n修订制度1项。", [""] * 3),
     ],
-    ids=["numbered", "bullets", "by number", "too few"],
+    ids=["numbered", "bullets", "by number", "a large number", "one not named", "too few"],
 )
 def test_answers_in_the_next_section(answers: str, measures: list[str]) -> None:
     text = (

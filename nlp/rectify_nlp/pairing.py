@@ -14,7 +14,7 @@ from rectify_nlp.signs import Signs
 # The heading of a section that only lists problems.
 _LISTS = pattern(r"(?:反馈|发现|指出|存在|查出)[^,。;:]{0,10}问题(?:清单|情况)?[。:]?$")
 _LEAD = pattern(
-    r"[ ]*+(?:针对|关于|对)第(?P<which>[0-9一二三四五六七八九十][0-9一二三四五六七八九十第、,和及至-]*)[个项条]"
+    r"[ ]*+(?:针对|关于|对)第(?P<which>[0-9一二三四五六七八九十][0-9一二三四五六七八九十第、,和及至-]{0,20})[个项条]"
     r"[^,。;:\n]{0,4}问题(?:的整改(?:情况)?)?[。,:]"
 )
 _SEPARATOR = pattern("第?[、,和及]第?")
@@ -61,9 +61,10 @@ def _answers(signs: Signs, section: Node, end: int, count: int) -> list[tuple[in
     ]
     told = [lead for lead in leads if lead]
     if len(told) == len(leads):
-        named = [_ordinals(lead["which"]) for lead in told]
+        named = [_ordinals(lead["which"], count) for lead in told]
         by_ordinal = {n: span for ns, span in zip(named, spans, strict=True) for n in ns}
-        return [by_ordinal[n] for n in sorted(by_ordinal)] if len(by_ordinal) == count else []
+        every = range(1, count + 1)
+        return [by_ordinal[n] for n in every] if by_ordinal.keys() == set(every) else []
     # With problems of their own they are issues themselves.
     own = any(map(signs.labelled_below, kids)) or any(map(signs.strong, kids))
     deficits = sum(
@@ -72,9 +73,9 @@ def _answers(signs: Signs, section: Node, end: int, count: int) -> list[tuple[in
     return spans if len(spans) == count and not own and deficits * 2 < count else []
 
 
-def _ordinals(words: str) -> list[int]:
-    """3、4 and 3至5 as numbers."""
+def _ordinals(words: str, most: int) -> Iterable[int]:
+    """3、4 and 3至5 as numbers, the latter up to `most`."""
     first, through, last = words.partition("至") if "至" in words else words.partition("-")
     if through:
-        return list(range(ordinal_of(first), ordinal_of(last) + 1))
+        return range(ordinal_of(first), min(ordinal_of(last), most) + 1)
     return [ordinal_of(word) for word in _SEPARATOR.split(words)]
