@@ -10,6 +10,7 @@ from rectify_nlp.outline import Node
 from rectify_nlp.patterns import pattern
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, mark
 from rectify_nlp.signs import Signs
+from rectify_nlp.wording import LINE
 
 # The heading of a section that only lists problems.
 _LISTS = pattern(r"(?:反馈|发现|指出|存在|查出)[^,。;:]{0,10}问题(?:清单|情况)?[。:]?$")
@@ -18,7 +19,6 @@ _LEAD = pattern(
     r"[^,。;:\n]{0,4}问题(?:的整改(?:情况)?)?[。,:]"
 )
 _SEPARATOR = pattern("第?[、,和及]第?")
-_LINE = pattern(r"[^ \n][^\n]*")
 
 Answers = dict[Node, tuple[int, int]]
 
@@ -50,7 +50,7 @@ def _answers(signs: Signs, section: Node, end: int, count: int) -> list[tuple[in
     """The spans of the answers to `count` problems below `section`, which ends at `end`; [] for
     anything else."""
     text, kids = signs.wording.text, section.children
-    lines = [match.span() for match in _LINE.finditer(text, section.body, end)]
+    lines = [match.span() for match in LINE.finditer(text, section.body, end)]
     if len(kids) == count and kids[0].kind != "clause":
         lines = [*zip([k.head for k in kids], [*(k.start for k in kids[1:]), end], strict=True)]
     leads = [_LEAD.match(text, start) for start, _ in lines]

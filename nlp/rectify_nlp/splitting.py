@@ -35,7 +35,7 @@ from rectify_nlp.signs import Signs
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
 from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
-from rectify_nlp.wording import Wording
+from rectify_nlp.wording import LINE, Wording
 
 
 class Line(NamedTuple):
@@ -148,7 +148,7 @@ class _Splitter:
         found = [(node.start, node.head_end, node.role, node.reason) for node in nodes]
         starts = {node.start for node in nodes}
         first = nodes[0].start if nodes else stop
-        for match in _LINE.finditer(self.folded):
+        for match in LINE.finditer(self.folded):
             if match.start() not in starts:
                 role, reason = "text", "goes on with what stands above"
                 if match.start() >= stop:
@@ -343,7 +343,6 @@ class _Splitter:
         return self.text.count("\n", 0, self._fold.place(position)) + 1
 
 
-_LINE = pattern(r"[^ \n][^\n]*")
 _ITEM = pattern(r"[一二三四五六七八九十]+、|[(][一二三四五六七八九十0-9]+[)]|[0-9]+[.、]")
 _TITLED = pattern(r"(?:关于|针对)[^\n]{2,300}?问题|(?:反馈|存在)问题")
 _SIGNATURE = pattern(

@@ -33,6 +33,18 @@ _DEALT_WITH = pattern(r"(?:对|将|把|向|给予)(?!.*(?:问题|现象|情况)$
 _MENDED = pattern(r"已(?:全[部额]|分别|均|[由于][^,]{1,12})?[追收退还补缴清拆修移办恢]")
 _COUNTED = pattern(r"的[0-9]+")
 
+# A line without its indent.
+LINE = pattern(r"[^ \n][^\n]*")
+# What may stand before a line's own text.
+MARKDOWN = " #*"
+# The date below a signature, on a line of its own.
+_DATED = pattern(r"\n[ ]*+(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日[ ]*+(?=\n)")
+_FURTHER_TITLE = pattern(r"[^,。;:\n]*?整改[^,。;:\n]{0,20}(?:情况|公开|报告|通报|公告)[ ]*")
+_CONTACT = pattern(r"电话|邮箱|地址")
+_LONGEST_SIGNATURE, _LONGEST_TITLE = 40, 60
+_BARE_PROBLEM = pattern(
+    rf"(?:反馈|存在)问题(?![的共及和是有数整主如清]|进[行一]|逐[条项])(?={NON_ASCII})"
+)
 _LINE = pattern(r"\n[ ]*+")
 _ANSWERS = pattern(
     r"(?<!报送)(?<!提交)整改(?:进展|落实|完成)?情况[^。\n]{0,12}(?:通报|公布|公开|公示|报告|如下)|一是[^。\n]{2,80}[;。]二是"
@@ -53,11 +65,6 @@ def skip_blank(text: str, position: int, end: int) -> int:
     return position
 
 
-_BARE_PROBLEM = pattern(
-    rf"(?:反馈|存在)问题(?![的共及和是有数整主如清]|进[行一]|逐[条项])(?={NON_ASCII})"
-)
-
-
 def line_above(text: str, position: int) -> tuple[int, int]:
     """Where the text of the line above that of `position` begins and ends, marks of Markdown
     and blank lines apart."""
@@ -68,15 +75,6 @@ def line_above(text: str, position: int) -> tuple[int, int]:
     while begin < end and text[begin] in MARKDOWN:
         begin += 1
     return begin, end
-
-
-# What may stand before a line's own text.
-MARKDOWN = " #*"
-# The date below a signature, on a line of its own.
-_DATED = pattern(r"\n[ ]*+(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日[ ]*+(?=\n)")
-_FURTHER_TITLE = pattern(r"[^,。;:\n]*?整改[^,。;:\n]{0,20}(?:情况|公开|报告|通报|公告)[ ]*")
-_CONTACT = pattern(r"电话|邮箱|地址")
-_LONGEST_SIGNATURE, _LONGEST_TITLE = 40, 60
 
 
 class Wording:
