@@ -42,7 +42,7 @@ from typing import Any, TypeVar
 
 ROOT = Path(__file__).parent.parent
 NOTICE = ROOT / "seeds" / "linyi-transport-2023.txt"
-PREDICT = [sys.executable, "-m", "rectify_nlp", "predict", "-f", "jsonl"]
+PREDICT = [str(Path(sys.executable).with_name("rectify-nlp")), "predict", "-f", "jsonl"]
 SEGMENTS = 2000
 GROWTH = (1_000, 10_000, 100_000, 1_000_000)
 JOBS_SEGMENTS = 200_000

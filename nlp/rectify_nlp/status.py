@@ -68,10 +68,16 @@ class StatusReader:
         }
         self._names = names
         ordered = sorted(names, key=len, reverse=True)
-        self._wording = pattern("|".join(r"[ ]*+".join(map(re.escape, word)) for word in ordered))
+        self._unspaced = pattern("|".join(map(re.escape, ordered)))
+        self._spaced = pattern("|".join(r"[ ]*+".join(map(re.escape, word)) for word in ordered))
         # The status that stands for "not reached", should a reached one be denied.
         self._open = taxonomy.statuses[0].name
         self._reached = taxonomy.statuses[-1].name
+
+    def _wording(self, words: str) -> re.Match[str] | None:
+        """The first wording of a status in `words`; blanks may stand between its characters."""
+        # Few texts need the pattern with blanks, which takes long to compile.
+        return (self._spaced if " " in words else self._unspaced).search(words)
 
     def normalise(self, words: str) -> str | None:
         """Taxonomy name for folded `words`, None where no wording fits.
@@ -79,7 +85,7 @@ class StatusReader:
         The first wording counts, unless it is denied or only planned; a denied or
         planned one means the least done status.
         """
-        match = self._wording.search(words)
+        match = self._wording(words)
         if match is None:
             if _UNDER_WAY.match(words):
                 return self._open
@@ -90,7 +96,7 @@ class StatusReader:
             return self._open
         rest = words[match.end() :]
         if name == self._reached:
-            later = self._wording.search(rest)
+            later = self._wording(rest)
             # "已完成整改并长期坚持": the later, weaker statement governs.
             if later and _JOINED.fullmatch(rest, 0, later.start()):
                 return self._names[_tight(later.group())]
@@ -112,7 +118,7 @@ class StatusReader:
         if value is None:
             return None
         words = value["words"]
-        match = self._wording.search(words[:24])
+        match = self._wording(words[:24])
         before = words[: match.start()] if match else ""
         if match is None or (len(before) > 6 and len(_FILLER.sub("", before)) > 6):
             open_ended = _PROMISED.match(words)
@@ -154,7 +160,7 @@ class StatusReader:
     def _nothing_else(self, match: re.Match[str]) -> Stated | None:
         """The status that the words of a match are, apart from what says nothing."""
         words = match["words"].rstrip(" 。")
-        found = self._wording.search(words)
+        found = self._wording(words)
         if found is None or _FILLER.sub("", words[: found.start()] + words[found.end() :]):
             return None
         status = self.normalise(words)
@@ -199,7 +205,7 @@ class StatusReader:
                 if stated:
                     return stated
         opening = _BARE.match(folded, start, end)
-        if opening and (found := self._wording.search(opening["words"])):
+        if opening and (found := self._wording(opening["words"])):
             words = opening["words"]
             around = words[: found.start()] + words[found.end() :]
             if not _FILLER.sub("", around):
@@ -209,7 +215,7 @@ class StatusReader:
     def _whole(self, match: re.Match[str]) -> Stated | None:
         """None for what a sentence only plans: such a sentence states no status."""
         words = match["words"]
-        found = self._wording.search(words)
+        found = self._wording(words)
         if found is None or _PLANNED.search(words[: found.start()]):
             return None
         status = self.normalise(words)
@@ -220,7 +226,7 @@ class StatusReader:
     def in_heading(self, folded: str, start: int, end: int) -> Stated | None:
         """The status by which a heading sorts the issues below it."""
         heading = folded[start:end]
-        match = self._wording.search(heading)
+        match = self._wording(heading)
         if match is None or _PLANNED.search(heading[: match.start()]):
             return None
         around = heading[: match.start()] + heading[match.end() :]
