@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
-from rectify_nlp.outline import Node
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE
 from rectify_nlp.signs import Signs
+from rectify_nlp.tree import Node
 from rectify_nlp.types import Issue
 
 # Kinds of numbering that count on from one item to the next.

@@ -11,8 +11,8 @@ import re
 from typing import NamedTuple
 
 from rectify_nlp.grammar import Grammar
-from rectify_nlp.outline import Node
 from rectify_nlp.patterns import NON_ASCII, pattern
+from rectify_nlp.tree import Node
 from rectify_nlp.types import Stated
 from rectify_nlp.wording import CLAUSE, DONE, SENTENCES, Wording, next_start, skip_blank
 

@@ -1,54 +1,21 @@
-"""The numbered outline of a notice: every numbered heading or item, in a tree.
+"""The outline of a notice: every numbered heading or item, or what stands for one, as a node.
 
-Which level a marker belongs to is not fixed: the tree follows from the order in which
-the kinds of numbering open and resume. What a node is (heading, issue, measure) is
-decided later, from its wording and its neighbours.
+What a node is (heading, issue, measure) is decided later, from its wording and its
+neighbours.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from operator import itemgetter
 
 from rectify_nlp.heads import find_head
 from rectify_nlp.markers import NUMERALS, TITLE_LINE, Marker, is_aspect, paragraphs, positions
 from rectify_nlp.patterns import pattern
+from rectify_nlp.tree import UNNUMBERED, Node, heading, tree
 from rectify_nlp.wording import DONE, Wording, line_above, skip_blank
-
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """One marker with the text it governs, up to the next marker.
-
-    `start`, `mark_end`: the marker; `head`, `head_end`: the title or first sentence after
-    it, `body`: the text behind it and behind a status in brackets; `end`: where the next
-    node starts.
-    `role` and `reason` are filled in by the splitter.
-    """
-
-    kind: str
-    ordinal: int
-    start: int
-    mark_end: int
-    head: int
-    head_end: int
-    body: int
-    end: int
-    inline: bool
-    form: str
-    parent: Node | None = None
-    children: list[Node] = field(default_factory=list)
-    role: str = ""
-    reason: str = ""
-
-    def walk(self) -> Iterator[Node]:
-        """The nodes below, in the order of the text."""
-        for child in self.children:
-            yield child
-            yield from child.walk()
 
 
 def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[Node]:
@@ -76,7 +43,7 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
     nodes = _without_repeated_headings(folded, _nodes(wording, found, stop))
     further = next((title for _, title in wording.further_notices), stop)
     own = [node for node in nodes if node.start < further]
-    return _tree(wording, [*_without_table_of_contents(folded, own), *nodes[len(own) :]])
+    return tree(wording, [*_without_table_of_contents(folded, own), *nodes[len(own) :]])
 
 
 def _headings_above(
@@ -144,13 +111,13 @@ def under_headings(wording: Wording, told: list[Node], start: int, stop: int) ->
     nodes = sorted([*told, *_nodes(wording, titles, stop)], key=lambda node: node.start)
     for node, after in pairwise(nodes):
         node.end = after.start
-    return _tree(wording, nodes)
+    return tree(wording, nodes)
 
 
 def openers(wording: Wording, start: int, end: int) -> list[Node]:
     """Nodes for the unnumbered lines of a stretch that open with a deficit, below the
     unnumbered headings between them."""
-    return _tree(wording, _nodes(wording, list(paragraphs(wording, start, end)), end))
+    return tree(wording, _nodes(wording, list(paragraphs(wording, start, end)), end))
 
 
 def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
@@ -265,8 +232,8 @@ def _without_repeated_headings(folded: str, nodes: list[Node]) -> list[Node]:
         same = (above.kind, above.ordinal) == (node.kind, node.ordinal)
         if (
             same
-            and node.kind not in _UNNUMBERED
-            and folded[above.head : above.end].strip(" 。:\n") == _head(folded, node)
+            and node.kind not in UNNUMBERED
+            and folded[above.head : above.end].strip(" 。:\n") == heading(folded, node)
         ):
             above.body, above.end = node.body, node.end
         else:
@@ -274,13 +241,9 @@ def _without_repeated_headings(folded: str, nodes: list[Node]) -> list[Node]:
     return kept
 
 
-def _head(folded: str, node: Node) -> str:
-    return folded[node.head : node.head_end].strip(" 。:")
-
-
 def _without_table_of_contents(folded: str, nodes: list[Node]) -> list[Node]:
     """Drop headings that are printed once more, with their text, further down."""
-    heads = [_head(folded, node) for node in nodes]
+    heads = [heading(folded, node) for node in nodes]
     last = {
         (n.kind, n.ordinal, head): i for i, (n, head) in enumerate(zip(nodes, heads, strict=True))
     }
@@ -294,110 +257,3 @@ def _without_table_of_contents(folded: str, nodes: list[Node]) -> list[Node]:
             break
         first += 1
     return nodes[first:]
-
-
-_UNNUMBERED = ("open", "label", "question", "line")
-# Kinds of counts, and the form in which each may go on.
-_OTHER_FORM = {
-    "han": "han_bracket",
-    "han_bracket": "han",
-    "arabic": "arabic_bracket",
-    "arabic_bracket": "arabic",
-}
-# Never above a first-level heading.
-_INNERMOST = ("is", "circled")
-
-
-def _tree(wording: Wording, nodes: list[Node]) -> list[Node]:
-    """Hang each node below the last one of another kind that is still open."""
-    roots: list[Node] = []
-    stack: list[Node] = []
-    last: dict[str, int] = {}
-    for node, after in zip_longest(nodes, nodes[1:]):
-        if node.kind == "han":
-            inner = next((i for i, n in enumerate(stack) if n.kind in _INNERMOST), len(stack))
-            del stack[inner:]
-        depth = _depth(wording, stack, node, last)
-        if depth is None and node.kind in _UNNUMBERED:
-            # Unnumbered openers stand beside each other, below the last heading.
-            depth = next((i for i, n in enumerate(stack) if n.kind in _UNNUMBERED), None)
-        if depth is None and node.kind == "aspect" and after is not None:
-            # An unnumbered heading stands above what follows it.
-            depth = next((i for i, n in enumerate(stack) if _of_a_kind(n, after)), None)
-        if node.kind == "open" and stack and _answered_title(wording, stack[-1]):
-            # One of the numbered issues, without its number.
-            depth = len(stack) - 1
-            node.kind, node.ordinal = stack[-1].kind, stack[-1].ordinal
-        if node.kind == "title" or (
-            node.kind == "aspect" and stack and stack[0].kind == "title" and not stack[0].ordinal
-        ):
-            depth = 0  # nothing stands above a section, no aspect below one without issues
-        if depth is not None:
-            del stack[depth:]
-        if stack:
-            node.parent = stack[-1]
-            stack[-1].children.append(node)
-        else:
-            roots.append(node)
-        stack.append(node)
-        last[node.kind] = node.ordinal
-    return roots
-
-
-def _answered_title(wording: Wording, node: Node) -> bool:
-    return node.form in ("quoted", "about") and _labelled(wording, node)
-
-
-def _title_alone(wording: Wording, node: Node) -> bool:
-    return node.form in ("quoted", "about") and not wording.text[node.body : node.end].strip()
-
-
-def _of_a_kind(node: Node, other: Node) -> bool:
-    return node.kind == other.kind or (node.kind in _UNNUMBERED and other.kind in _UNNUMBERED)
-
-
-def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]) -> int | None:
-    """Where in `stack` the node takes another one's place; None: it opens a level of its own."""
-    same = [i for i, open_ in enumerate(stack) if open_.kind == node.kind]
-    if not same:
-        if node.kind in _OTHER_FORM and 2 < node.ordinal != last.get(node.kind, 0) + 1:
-            # A count that goes on in another form: 5. then (6).
-            other = _OTHER_FORM[node.kind]
-            return next(
-                (
-                    i
-                    for i, open_ in reversed(list(enumerate(stack)))
-                    if open_.kind == other and open_.ordinal + 1 == node.ordinal
-                ),
-                None,
-            )
-        return None
-    again = node.ordinal == 1 and same == [len(stack) - 1]
-    if again and _opens_list(wording, stack[-1]):
-        return None  # the same numbering once more, a level below
-    if node.ordinal == 1 and same[-1] < len(stack) - 1 and _title_alone(wording, stack[-1]):
-        return None  # measures below a title, numbered like the headings above it
-    fitting = [i for i in same if stack[i].ordinal + 1 == node.ordinal]
-    if len(fitting) > 1 and (
-        is_aspect(wording.grammar, _head(wording.text, node))
-        or (_labelled(wording, node) and not _labelled(wording, stack[fitting[-1]]))
-    ):
-        return fitting[-2]
-    return fitting[-1] if fitting and len(same) > 1 else same[-1]
-
-
-def _opens_list(wording: Wording, node: Node) -> bool:
-    """Whether a list is to follow: a measures label ends the text, or the head announces issues."""
-    own = wording.text[node.body : node.end].rstrip()
-    if not own:
-        head = wording.text[node.head : node.head_end]
-        announces = wording.grammar.issues.search(head) and not wording.grammar.next.search(head)
-        return bool(announces) and not wording.deficit(head)
-    stop = node.body + len(own)
-    return any(
-        label["measures"] and label.end() >= stop for label in wording.labels(node.body, stop)
-    )
-
-
-def _labelled(wording: Wording, node: Node) -> bool:
-    return next(wording.labels(node.body, node.end), None) is not None

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from rectify_nlp.markers import ordinal_of
-from rectify_nlp.outline import Node
 from rectify_nlp.patterns import pattern
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, mark
 from rectify_nlp.signs import Signs
+from rectify_nlp.tree import Node
 from rectify_nlp.wording import LINE
 
 # The heading of a section that only lists problems.

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from rectify_nlp.outline import Node, answered_lines, clauses, openers, under_headings
+from rectify_nlp.outline import answered_lines, clauses, openers, under_headings
 from rectify_nlp.signs import TEXT, Signs
+from rectify_nlp.tree import Node
 from rectify_nlp.wording import Wording
 
 ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from rectify_nlp.outline import Node
 from rectify_nlp.patterns import pattern
+from rectify_nlp.tree import Node
 from rectify_nlp.wording import Wording
 
 # Kinds of nodes that open an issue by their form.

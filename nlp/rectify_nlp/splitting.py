@@ -27,13 +27,14 @@ from rectify_nlp.folding import (
     some_traditional,
 )
 from rectify_nlp.grammar import Grammar, load_grammar
-from rectify_nlp.outline import Node, outline
+from rectify_nlp.outline import outline
 from rectify_nlp.pairing import answers_apart
 from rectify_nlp.patterns import NON_ASCII, pattern
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.signs import Signs
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
+from rectify_nlp.tree import Node
 from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
 from rectify_nlp.wording import LINE, Wording
 

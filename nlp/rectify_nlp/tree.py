@@ -1,0 +1,159 @@
+"""Nodes of a notice, hung below one another.
+
+Which level a marker belongs to is not fixed: the tree follows from the order in which
+the kinds of numbering open and resume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+from rectify_nlp.markers import is_aspect
+from rectify_nlp.wording import Wording
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One marker with the text it governs, up to the next marker.
+
+    `start`, `mark_end`: the marker; `head`, `head_end`: the title or first sentence after
+    it, `body`: the text behind it and behind a status in brackets; `end`: where the next
+    node starts.
+    `role` and `reason` are filled in by the splitter.
+    """
+
+    kind: str
+    ordinal: int
+    start: int
+    mark_end: int
+    head: int
+    head_end: int
+    body: int
+    end: int
+    inline: bool
+    form: str
+    parent: Node | None = None
+    children: list[Node] = field(default_factory=list)
+    role: str = ""
+    reason: str = ""
+
+    def walk(self) -> Iterator[Node]:
+        """The nodes below, in the order of the text."""
+        for child in self.children:
+            yield child
+            yield from child.walk()
+
+
+# Kinds of nodes that bear no number.
+UNNUMBERED = ("open", "label", "question", "line")
+# Kinds of counts, and the form in which each may go on.
+_OTHER_FORM = {
+    "han": "han_bracket",
+    "han_bracket": "han",
+    "arabic": "arabic_bracket",
+    "arabic_bracket": "arabic",
+}
+# Never above a first-level heading.
+_INNERMOST = ("is", "circled")
+
+
+def heading(folded: str, node: Node) -> str:
+    """The node's title or first sentence, without what surrounds it."""
+    return folded[node.head : node.head_end].strip(" 。:")
+
+
+def tree(wording: Wording, nodes: list[Node]) -> list[Node]:
+    """Hang each node below the last one of another kind that is still open."""
+    roots: list[Node] = []
+    stack: list[Node] = []
+    last: dict[str, int] = {}
+    for node, after in zip_longest(nodes, nodes[1:]):
+        if node.kind == "han":
+            inner = next((i for i, n in enumerate(stack) if n.kind in _INNERMOST), len(stack))
+            del stack[inner:]
+        depth = _depth(wording, stack, node, last)
+        if depth is None and node.kind in UNNUMBERED:
+            # Unnumbered openers stand beside each other, below the last heading.
+            depth = next((i for i, n in enumerate(stack) if n.kind in UNNUMBERED), None)
+        if depth is None and node.kind == "aspect" and after is not None:
+            # An unnumbered heading stands above what follows it.
+            depth = next((i for i, n in enumerate(stack) if _of_a_kind(n, after)), None)
+        if node.kind == "open" and stack and _answered_title(wording, stack[-1]):
+            # One of the numbered issues, without its number.
+            depth = len(stack) - 1
+            node.kind, node.ordinal = stack[-1].kind, stack[-1].ordinal
+        if node.kind == "title" or (
+            node.kind == "aspect" and stack and stack[0].kind == "title" and not stack[0].ordinal
+        ):
+            depth = 0  # nothing stands above a section, no aspect below one without issues
+        if depth is not None:
+            del stack[depth:]
+        if stack:
+            node.parent = stack[-1]
+            stack[-1].children.append(node)
+        else:
+            roots.append(node)
+        stack.append(node)
+        last[node.kind] = node.ordinal
+    return roots
+
+
+def _answered_title(wording: Wording, node: Node) -> bool:
+    return node.form in ("quoted", "about") and _labelled(wording, node)
+
+
+def _title_alone(wording: Wording, node: Node) -> bool:
+    return node.form in ("quoted", "about") and not wording.text[node.body : node.end].strip()
+
+
+def _of_a_kind(node: Node, other: Node) -> bool:
+    return node.kind == other.kind or (node.kind in UNNUMBERED and other.kind in UNNUMBERED)
+
+
+def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]) -> int | None:
+    """Where in `stack` the node takes another one's place; None: it opens a level of its own."""
+    same = [i for i, open_ in enumerate(stack) if open_.kind == node.kind]
+    if not same:
+        if node.kind in _OTHER_FORM and 2 < node.ordinal != last.get(node.kind, 0) + 1:
+            # A count that goes on in another form: 5. then (6).
+            other = _OTHER_FORM[node.kind]
+            return next(
+                (
+                    i
+                    for i, open_ in reversed(list(enumerate(stack)))
+                    if open_.kind == other and open_.ordinal + 1 == node.ordinal
+                ),
+                None,
+            )
+        return None
+    again = node.ordinal == 1 and same == [len(stack) - 1]
+    if again and _opens_list(wording, stack[-1]):
+        return None  # the same numbering once more, a level below
+    if node.ordinal == 1 and same[-1] < len(stack) - 1 and _title_alone(wording, stack[-1]):
+        return None  # measures below a title, numbered like the headings above it
+    fitting = [i for i in same if stack[i].ordinal + 1 == node.ordinal]
+    if len(fitting) > 1 and (
+        is_aspect(wording.grammar, heading(wording.text, node))
+        or (_labelled(wording, node) and not _labelled(wording, stack[fitting[-1]]))
+    ):
+        return fitting[-2]
+    return fitting[-1] if fitting and len(same) > 1 else same[-1]
+
+
+def _opens_list(wording: Wording, node: Node) -> bool:
+    """Whether a list is to follow: a measures label ends the text, or the head announces issues."""
+    own = wording.text[node.body : node.end].rstrip()
+    if not own:
+        head = wording.text[node.head : node.head_end]
+        announces = wording.grammar.issues.search(head) and not wording.grammar.next.search(head)
+        return bool(announces) and not wording.deficit(head)
+    stop = node.body + len(own)
+    return any(
+        label["measures"] and label.end() >= stop for label in wording.labels(node.body, stop)
+    )
+
+
+def _labelled(wording: Wording, node: Node) -> bool:
+    return next(wording.labels(node.body, node.end), None) is not None
