@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rectify_nlp.features import FIELDS, PAIR, Block, Counts, Texts, Vocabulary, normalise
+from rectify_nlp.features import FIELDS, Block, Counts, Texts, normalise
 from rectify_nlp.folding import Folded, fold
+from rectify_nlp.vocabulary import PAIR, Vocabulary
 
 HAN = st.sampled_from("整改落实情况问题巡察党组已完成的一二三年月日") | st.characters(
     min_codepoint=0x3400, max_codepoint=0x9FFF

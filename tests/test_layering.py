@@ -18,7 +18,7 @@ ORDER = (
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
     "status", "wording", "heads", "markers", "tree", "outline", "extents", "signs", "roles", "pairing", "cautions", "splitting",
-    "lexicon", "features", "evaluation", "classifier", "compiled", "modelfolder", "model", "doubt", "records", "training", "trials", "batch",
+    "lexicon", "vocabulary", "features", "evaluation", "classifier", "compiled", "modelfolder", "model", "doubt", "records", "training", "trials", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
     "charts", "scorecard",

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rectify_nlp.classifier import LinearClassifier
-from rectify_nlp.features import FIELDS, Floats, Texts, Vocabulary
+from rectify_nlp.features import FIELDS, Floats, Texts
 from rectify_nlp.folding import Codes
 from rectify_nlp.lexicon import Ints, lexicon
+from rectify_nlp.vocabulary import Vocabulary
 
 # Importing numba and what it has kept takes as long as judging so many segments without.
 WORTH_IT = 5000

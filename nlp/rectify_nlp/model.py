@@ -13,20 +13,14 @@ import numpy as np
 
 from rectify_nlp.classifier import LinearClassifier, softmax
 from rectify_nlp.compiled import Compiled
-from rectify_nlp.features import (
-    FIELDS,
-    MASK,
-    PAIR,
-    Fields,
-    Floats,
-    Texts,
-)
+from rectify_nlp.features import FIELDS, MASK, Fields, Floats, Texts
 from rectify_nlp.lexicon import Ints
 from rectify_nlp.modelfolder import TASKS, Contents, pack, sha256, unpack, write
 from rectify_nlp.resources import resource
 from rectify_nlp.splitting import split
 from rectify_nlp.taxonomy import Taxonomy
 from rectify_nlp.types import Evidence, Finding, Issue, Notice, Passage, Report, Verdict
+from rectify_nlp.vocabulary import PAIR
 
 # So many characters are judged at a time: more save no time, and cost memory.
 _CHARACTERS = 120_000

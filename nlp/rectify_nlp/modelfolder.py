@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from rectify_nlp.classifier import LinearClassifier
 from rectify_nlp.errors import LabelsError, ModelError, OutputError
-from rectify_nlp.features import FIELDS, Block, Vectorizer, Vocabulary
+from rectify_nlp.features import FIELDS, Block, Vectorizer
 from rectify_nlp.taxonomy import Taxonomy
+from rectify_nlp.vocabulary import Vocabulary
 
 # Raise this when a file changes its meaning, and teach `unpack` to say which version of
 # the package reads the older number; a folder of a higher number is refused.
