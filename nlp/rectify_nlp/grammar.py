@@ -36,6 +36,9 @@ class Grammar:
     occasion: re.Pattern[str]
     foreign: re.Pattern[str]
     regulation: re.Pattern[str]
+    own: re.Pattern[str]
+    findings: re.Pattern[str]
+    other: re.Pattern[str]
 
 
 # What may stand around an item label: an opening bracket or ordinal before it, a
@@ -80,6 +83,9 @@ def load_grammar(path: Path | None = None) -> Grammar:
     def words(section: str, name: str) -> str:
         return "|".join(entries(section, name))
 
+    def titled(name: str) -> re.Pattern[str]:
+        return pattern(f"(?:{words('document', name)})(?:[(][^()]*[)])?[ ]*$")
+
     kinds = ("measures", "detail", "problem", "other")
     labels = "|".join(f"(?P<{kind}>{words('labels', kind)})" for kind in kinds)
     status_words = words("labels", "status")
@@ -111,4 +117,7 @@ def load_grammar(path: Path | None = None) -> Grammar:
         occasion=pattern(words("document", "occasion")),
         foreign=pattern(words("document", "foreign")),
         regulation=pattern(words("document", "regulation")),
+        own=titled("own"),
+        findings=titled("findings"),
+        other=titled("other"),
     )

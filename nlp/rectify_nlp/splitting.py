@@ -204,7 +204,9 @@ class _Splitter:
         issues = [node for node in nodes if node.role == ISSUE]
         top = self.folded[:20000]
         labelled = sum(1 for node in issues if self.signs.labelled_below(node))
-        if not issues or self.grammar.regulation.search(self.folded):
+        if not issues or self.wording.kind == "other":
+            return False
+        if self.grammar.regulation.search(self.folded):
             return False
         asked = sum(1 for node in issues if self.signs.head(node).endswith("?"))
         if asked * 2 >= len(issues):
@@ -219,7 +221,7 @@ class _Splitter:
         if (strong >= 2 and subject) or (labelled and strong):
             return True
         like = sum(1 for node in issues if self.signs.like_issue(node))
-        if len(issues) == 1 and not (labelled or strong or like):
+        if len(issues) == 1 and not (labelled or strong or self.wording.kind == "own"):
             return False
         if (
             self.grammar.occasion.search(top)

@@ -46,7 +46,7 @@ _NEXT = pattern(r"[。;!?\n]")
 _UNDER_WAY = pattern(r"预计|拟|计划|力争|正在|尚未|未")
 _PROMISED = pattern(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改到位)")
 # What may stand between 已完成 and a later, weaker statement.
-_JOINED = pattern(r"[,、并且需要仍但继续 整改阶段性]*")
+_JOINED = pattern(r"[,、并且需要仍但继续 整改阶段性任务目标]*")
 # A heading that sorts issues by their status, and one that names a problem instead.
 _SORTS = pattern(r"问题|事项|任务|清单|[(][0-9]+|集中整改期")
 _NAMES_PROBLEM = pattern(r"关于|不[到够力]|进一步|推动|确保|坚决|抓好|推进(?!的)")

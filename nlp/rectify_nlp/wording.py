@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import takewhile
 
 from rectify_nlp.grammar import INNER_LABEL, LABEL_BEHIND, Grammar
 from rectify_nlp.patterns import NON_ASCII, pattern
@@ -41,14 +42,18 @@ MARKDOWN = " #*"
 _DATED = pattern(r"\n[ ]*+(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日[ ]*+(?=\n)")
 _FURTHER_TITLE = pattern(r"[^,。;:\n]*?整改[^,。;:\n]{0,20}(?:情况|公开|报告|通报|公告)[ ]*")
 _CONTACT = pattern(r"电话|邮箱|地址")
-_LONGEST_SIGNATURE, _LONGEST_TITLE = 40, 60
+_LONGEST_SIGNATURE, _SHORTEST_TITLE, _LONGEST_TITLE = 40, 6, 60
+# Titles are looked for in so many characters.
+_TOP = 1000
 _BARE_PROBLEM = pattern(
     rf"(?:反馈|存在)问题(?![的共及和是有数整主如清]|进[行一]|逐[条项])(?={NON_ASCII})"
 )
 _LINE = pattern(r"\n[ ]*+")
 _ANSWERS = pattern(
-    r"(?<!报送)(?<!提交)整改(?:进展|落实|完成)?情况[^。\n]{0,12}(?:通报|公布|公开|公示|报告|如下)|一是[^。\n]{2,80}[;。]二是"
+    r"(?<!报送)(?<!提交)整改(?:进展|落实|完成)?情况[^。\n]{0,12}(?:通报|公布|公开|公示|报告|如下)"
 )
+# Measures are told so, and in a report of findings the findings are.
+_LISTED = pattern(r"一是[^。\n]{2,80}[;。]二是")
 _FEEDBACK = pattern(r"(?:指出|发现)(?:了)?(?:的)?(?:以下|一些|主要)?[^。\n]{0,12}问题")
 
 
@@ -86,12 +91,27 @@ class Wording:
         self.statuses = statuses
 
     @cached_property
+    def kind(self) -> str:
+        """What the document calls itself: "own" (a notice), "findings", "other"; "" unknown."""
+        lines = [line.strip(MARKDOWN) for line in self.text[:_TOP].split("\n")]
+        above = takewhile(lambda line: len(line) <= _LONGEST_TITLE, lines)
+        kinds = {self._kind(line) for line in above if len(line) >= _SHORTEST_TITLE}
+        return next((kind for kind in ("own", "findings", "other") if kind in kinds), "")
+
+    def _kind(self, title: str) -> str:
+        grammar = self.grammar
+        endings = {"other": grammar.other, "findings": grammar.findings, "own": grammar.own}
+        return next((kind for kind, ending in endings.items() if ending.search(title)), "")
+
+    @cached_property
     def only_problems(self) -> bool:
         """Feedback made public: what inspectors found, without what was done about it."""
         text = self.text
+        titled = self.kind == "findings"
         return (
-            _FEEDBACK.search(text) is not None
+            (titled or _FEEDBACK.search(text) is not None)
             and _ANSWERS.search(text) is None
+            and (titled or _LISTED.search(text) is None)
             and not any(self.grammar.label.match(text, m.end()) for m in _LINE.finditer(text))
         )
 
