@@ -81,7 +81,7 @@ class Extents:
         """End of the problem, start of the measures, and a status fused with their label."""
         folded = self._folded
         if node.kind == "clause":
-            return node.head_end, skip_blank(folded, node.body + 1, end), None
+            return node.head_end, skip_blank(folded, node.body, end), None
         problem_end = node.head_end
         position = node.body + folded.startswith(",", node.body)
         reading_problem = True
@@ -254,7 +254,7 @@ class Extents:
 # A clause that tells a deed, or whatever follows 针对...的问题.
 _ANSWER = pattern(
     r"[,;。 ](?=(?:(?:现|目前|截至[^,。;]{0,10}),?)?已(?![有久超达逾近过连投支付形使入建竣占发一二三四五六七八九十0-9])"
-    r"|现[已将]|对此|针对[此该这]"
+    r"|现[已将]|对此|针对[此该这]|[^,。;:\n]{2,12}(?:随即|当即)"
     r"|经[^,。;]{0,14}(?:核[实对查]|审[核计]|研究|批准|协调|整改|清理|调查|协商)[^,。;]{0,24},)"
     r"|(?<=的问题),"
 )

@@ -6,16 +6,16 @@ neighbours.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
+from rectify_nlp.clauses import FIRST_CLAUSE, find
 from rectify_nlp.heads import find_head
-from rectify_nlp.markers import NUMERALS, TITLE_LINE, Marker, is_aspect, paragraphs, positions
+from rectify_nlp.markers import TITLE_LINE, Marker, is_aspect, paragraphs, positions
 from rectify_nlp.patterns import pattern
 from rectify_nlp.tree import UNNUMBERED, Node, heading, tree
-from rectify_nlp.wording import DONE, Wording, line_above, skip_blank
+from rectify_nlp.wording import DONE, LINE, Wording, line_above, skip_blank
 
 
 def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[Node]:
@@ -31,7 +31,7 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
     found += [*_headings_above(wording, found), *_further_notices(wording, found, stop)]
     found.sort(key=itemgetter(0))
     if unnumbered:
-        told = clauses(wording, 0, stop)
+        told = clauses(wording, 0, stop, sentences=True)
         if told:
             return under_headings(wording, told, 0, stop)
         numbered = {start for start, _, _ in found}
@@ -97,7 +97,9 @@ def _lost_numbers(
 
 
 _NO_ITEM = pattern(rf"[对将把]|剩余|其余|目前|下一?步|[^。\n]*?{DONE}")
-_PARAGRAPH = pattern(r"[^\n]{60,}")
+# A line of so many characters is a paragraph, not a title.
+_PARAGRAPH_FROM = 60
+_PARAGRAPH = pattern(rf"[^\n]{{{_PARAGRAPH_FROM},}}")
 
 
 def under_headings(wording: Wording, told: list[Node], start: int, stop: int) -> list[Node]:
@@ -108,10 +110,39 @@ def under_headings(wording: Wording, told: list[Node], start: int, stop: int) ->
         for p in paragraphs(wording, start, stop)
         if p[1][0] == "aspect" and p[0] not in starts and p[0] < told[-1].start
     ]
-    nodes = sorted([*told, *_nodes(wording, titles, stop)], key=lambda node: node.start)
+    starts |= {p[0] for p in titles}
+    titles += [p for p in _short_headings(wording, told, start, stop) if p[0] not in starts]
+    nodes = [*told, *_nodes(wording, sorted(titles), stop)]
+    nodes.sort(key=attrgetter("start"))
     for node, after in pairwise(nodes):
         node.end = after.start
     return tree(wording, nodes)
+
+
+def _short_headings(
+    wording: Wording, told: list[Node], start: int, stop: int
+) -> Iterator[tuple[int, Marker, bool]]:
+    """Short lines without punctuation above paragraphs that tell problems, whatever they say,
+    and the first one behind the last problem."""
+    text = wording.text
+    lines = [match.span() for match in LINE.finditer(text, start, stop)]
+    short = [_SHORT_HEADING.fullmatch(text, *line) is not None for line in lines]
+    # Above the first paragraph stands the title of the page.
+    first = next((i for i, line in enumerate(lines) if line[1] - line[0] >= _PARAGRAPH_FROM), 0)
+    at = [i for i in range(first if start == 0 else 0, len(lines) - 1) if short[i]]
+    for (i, low), (_, high) in pairwise([*((i, lines[i][0]) for i in at), (len(lines), stop)]):
+        last = low > told[-1].start
+        if not (short[i + 1] or any(low < node.start < high for node in told) or last):
+            continue
+        if last and lines[i + 1][1] - lines[i + 1][0] < _PARAGRAPH_FROM:
+            continue
+        kind = "title" if short[i + 1] or last else "aspect"
+        yield low, (kind, int(not last), low), False
+        if last:
+            return
+
+
+_SHORT_HEADING = pattern(r"[^。;!?:\n]{2,30}")
 
 
 def openers(wording: Wording, start: int, end: int) -> list[Node]:
@@ -141,48 +172,21 @@ def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
 _LONGEST_TITLE = 160
 
 
-def clauses(wording: Wording, start: int, end: int, least: int = 2) -> list[Node]:
-    """Nodes for problems in running text: 对...问题, ... and “...”的整改, ...; [] below `least`."""
-    found = [
-        match
-        for match in _clause_problems(wording.text, start, end)
-        if not match["bare"] or _bare_problem(wording, match["bare"])
-        if not match["long"] or not match["long"].startswith("对") or wording.deficit(match["long"])
-    ]
+def clauses(
+    wording: Wording, start: int, end: int, least: int = 2, *, sentences: bool = False
+) -> list[Node]:
+    """Nodes for problems in running text (see `clauses.find`); [] below `least`."""
+    found = find(wording, start, end, sentences=sentences)
     if len(found) < least:
         return []
-    markers = [(m.start("clause"), ("clause", 0, m.start("head")), True) for m in found]
-    nodes = _nodes(wording, markers, end)
-    for node, match in zip(nodes, found, strict=True):
-        node.head_end = node.body = match.end("head")
+    nodes = _nodes(wording, [(told.start, ("clause", 0, told.head), True) for told in found], end)
+    for node, told in zip(nodes, found, strict=True):
+        node.mark_start, node.mark_end = told.mark
+        node.head_end = told.head_end
+        node.body = told.head_end + wording.text.startswith((",", ":"), told.head_end)
         node.form = "quoted"
+        node.answer = told.answer
     return nodes
-
-
-def _bare_problem(wording: Wording, clause: str) -> bool:
-    return wording.deficit(clause) and not wording.positive(clause)
-
-
-def _clause_problems(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
-    first = _FIRST_CLAUSE.match(text, start, end) if start == 0 else None
-    if first:
-        yield first
-    yield from _LATER_CLAUSE.finditer(text, first.end() if first else max(0, start - 1), end)
-
-
-# 针对反馈的问题, ... is about no single one.
-_ALL_OF_THEM = r"[^。;,\n“]{0,12}?(?:存在|反馈|指出|发现)的?(?:意见|具体|主要|突出|各|这|[0-9]|问题)|上述|以上|[^。;,\n]{0,3}这"
-_CLAUSE_PROBLEM = (
-    rf"(?P<clause>(?P<mark>[{NUMERALS}]{{1,2}}是)?(?P<head>"
-    r"(?:对|针对|关于)?“[^“”\n]{4,120}”[^“”,。;:\n]{0,8}问题(?:的整改)?"
-    r"|“[^“”\n]{4,80}”的整改"
-    rf"|(?:对|针对|关于)(?!{_ALL_OF_THEM})[^。;,:\n]{{3,70}}?问题"
-    rf"|(?P<long>(?:对|针对|关于)(?!照|标|{_ALL_OF_THEM})[^。;,:\n]{{3,50}},[^。;,:\n]{{2,40}}的问题)"
-    r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈|[ ])[^。;,:“”\n]{6,60}的问题))(?=[,:]))"
-)
-_FIRST_CLAUSE = pattern(_CLAUSE_PROBLEM)
-# The mark comes first and is matched, so that re looks at nothing but places behind one.
-_LATER_CLAUSE = pattern(rf"[。;\n ]{_CLAUSE_PROBLEM}")
 
 
 def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -> list[Node]:
@@ -213,11 +217,13 @@ def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -
         if leads and _ASPECT_LEAD.fullmatch(folded, head, head_end):
             # "...方面。" on the line of the problem that it leads to.
             further = find_head(folded, head_end, limit, wording.grammar)[0]
-            several = _FIRST_CLAUSE.match(folded, head_end, limit)
+            several = FIRST_CLAUSE.match(folded, head_end, limit)
             if not several and wording.states_problem(folded[head_end:further]):
                 head_end = further
         head_end, body = wording.statuses.behind(folded, head, head_end, end)
-        nodes.append(Node(kind, ordinal, start, mark_end, head, head_end, body, end, inline, form))
+        nodes.append(
+            Node(kind, ordinal, start, start, mark_end, head, head_end, body, end, inline, form)
+        )
     return nodes
 
 

@@ -20,11 +20,9 @@ _LEAD = pattern(
 )
 _SEPARATOR = pattern("第?[、,和及]第?")
 
-Answers = dict[Node, tuple[int, int]]
 
-
-def answers_apart(signs: Signs, nodes: Iterable[Node], stop: int) -> Answers:
-    """For each problem of such a list the span of its answer; {} where there is no such list.
+def answer_apart(signs: Signs, nodes: Iterable[Node], stop: int) -> None:
+    """Give each problem of such a list the span of its answer.
 
     The answers are as many as the problems, numbered or a line each, and name no deficits
     themselves. The nodes get the roles that follow from that.
@@ -42,8 +40,9 @@ def answers_apart(signs: Signs, nodes: Iterable[Node], stop: int) -> Answers:
                 section.role, section.reason = HEADING, "lists what the next section answers"
                 mark(problems, ISSUE, "answered in the next section")
                 mark((answering, *answering.walk()), OUTSIDE, "answers to the section above")
-                return dict(zip(problems, answers, strict=True))
-    return {}
+                for problem, answer in zip(problems, answers, strict=True):
+                    problem.answer = answer
+                return
 
 
 def _answers(signs: Signs, section: Node, end: int, count: int) -> list[tuple[int, int]]:

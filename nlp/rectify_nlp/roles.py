@@ -302,12 +302,12 @@ def _open_up(wording: Wording, roots: list[Node]) -> None:
         for root in roots
         if not signs.next_steps(root)
         for node in (root, *root.walk())
-        if not node.children
+        if not node.children and node.kind != "clause"
     ]
     for node in childless:
         kids = answered_lines(wording, node.body, node.end)
         if not kids and (not signs.has_measures_label(node) or signs.aspect(node)):
-            told = clauses(wording, node.body, node.end)
+            told = clauses(wording, node.body, node.end, sentences=not signs.strong(node))
             kids = (
                 under_headings(wording, told, node.body, node.end)
                 if told

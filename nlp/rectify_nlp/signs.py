@@ -98,7 +98,7 @@ class Signs:
     def _titled(self, node: Node) -> bool:
         """Whether the head ends like the title of an issue, and does not announce them all."""
         head = self.head(node)
-        announces = node.parent is None and _ANNOUNCES.fullmatch(head)
+        announces = _ANNOUNCES.fullmatch(head)
         return not announces and self.grammar.title_end.search(head) is not None
 
     def _like_issue(self, node: Node) -> bool:

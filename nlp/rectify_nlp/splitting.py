@@ -28,13 +28,13 @@ from rectify_nlp.folding import (
 )
 from rectify_nlp.grammar import Grammar, load_grammar
 from rectify_nlp.outline import outline
-from rectify_nlp.pairing import answers_apart
+from rectify_nlp.pairing import answer_apart
 from rectify_nlp.patterns import NON_ASCII, pattern
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.signs import Signs
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
-from rectify_nlp.tree import Node
+from rectify_nlp.tree import INNERMOST, Node
 from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
 from rectify_nlp.wording import LINE, Wording
 
@@ -132,8 +132,10 @@ class _Splitter:
     def run(self, *, trace: bool) -> Split:
         stop = self._closing()
         nodes = self._nodes(stop, unnumbered=False)
-        if not any(node.role == ISSUE for node in nodes):
-            nodes = self._nodes(stop, unnumbered=True)
+        numbered = any(node.parent is None and node.kind not in INNERMOST for node in nodes)
+        if not numbered or not any(node.role == ISSUE for node in nodes):
+            running = self._nodes(stop, unnumbered=True)
+            nodes = max(nodes, running, key=lambda found: sum(n.role == ISSUE for n in found))
         issues = tuple(self._issues(nodes, stop)) if self._is_notice(nodes) else ()
         if not issues:
             for node in nodes:
@@ -164,7 +166,7 @@ class _Splitter:
     def _nodes(self, stop: int, *, unnumbered: bool) -> list[Node]:
         """All nodes in the order of the text, each with its role."""
         nodes = Roles(self.signs).assign(outline(self.wording, stop, unnumbered=unnumbered))
-        self.answers = answers_apart(self.signs, nodes, stop)
+        answer_apart(self.signs, nodes, stop)
         return nodes
 
     # -- where the notice ends -------------------------------------------------
@@ -243,8 +245,8 @@ class _Splitter:
                 continue
             end = inside[position + 1].start if position + 1 < len(inside) else stop
             extent = self.extents.find(node, end)
-            if node in self.answers:
-                extent = self.extents.answered(extent.problem_end, *self.answers[node])
+            if node.answer:
+                extent = self.extents.answered(extent.problem_end, *node.answer)
             issue = self._issue(node, extent)
             if not issue.measures.text:
                 unanswered.append((node, issue))
@@ -277,7 +279,8 @@ class _Splitter:
         if node.kind == "label":
             row = self.grammar.label.match(self.folded, node.start, node.end)
             return self._passage(*row.span("row")) if row and row["row"] else None
-        return self._passage(node.start, node.mark_end) if node.mark_end > node.start else None
+        number = self._passage(node.mark_start, node.mark_end)
+        return number if number.text else None
 
     def _stated_above(self, node: Node) -> Stated | None:
         above = node.parent

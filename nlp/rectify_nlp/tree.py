@@ -18,15 +18,17 @@ from rectify_nlp.wording import Wording
 class Node:
     """One marker with the text it governs, up to the next marker.
 
-    `start`, `mark_end`: the marker; `head`, `head_end`: the title or first sentence after
+    `start`: where it begins, `mark_start`, `mark_end`: the number; `head`, `head_end`: the title or first sentence after
     it, `body`: the text behind it and behind a status in brackets; `end`: where the next
     node starts.
-    `role` and `reason` are filled in by the splitter.
+    `answer`: where its measures lie, if they do not follow. `role` and `reason` are filled
+    in by the splitter.
     """
 
     kind: str
     ordinal: int
     start: int
+    mark_start: int
     mark_end: int
     head: int
     head_end: int
@@ -36,6 +38,7 @@ class Node:
     form: str
     parent: Node | None = None
     children: list[Node] = field(default_factory=list)
+    answer: tuple[int, int] | None = None
     role: str = ""
     reason: str = ""
 
@@ -56,7 +59,7 @@ _OTHER_FORM = {
     "arabic_bracket": "arabic",
 }
 # Never above a first-level heading.
-_INNERMOST = ("is", "circled")
+INNERMOST = ("is", "circled")
 
 
 def heading(folded: str, node: Node) -> str:
@@ -71,7 +74,7 @@ def tree(wording: Wording, nodes: list[Node]) -> list[Node]:
     last: dict[str, int] = {}
     for node, after in zip_longest(nodes, nodes[1:]):
         if node.kind == "han":
-            inner = next((i for i, n in enumerate(stack) if n.kind in _INNERMOST), len(stack))
+            inner = next((i for i, n in enumerate(stack) if n.kind in INNERMOST), len(stack))
             del stack[inner:]
         depth = _depth(wording, stack, node, last)
         if depth is None and node.kind in UNNUMBERED:

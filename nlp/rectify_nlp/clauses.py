@@ -1,0 +1,158 @@
+"""Problems told in running text, without a number or a title of their own.
+
+By a clause (对...问题, ...), by a sentence that says who found it (巡察组指出, ...), or as
+items of a list that a sentence counts and the paragraph below answers one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rectify_nlp.markers import NUMERALS, ordinal_of
+from rectify_nlp.patterns import pattern
+from rectify_nlp.wording import LINE, Wording
+
+
+class Told(NamedTuple):
+    """A problem in running text: where what leads to it begins; where its number lies (empty if
+    it has none), and its words; and where its answer lies, if that stands apart."""
+
+    start: int
+    mark: tuple[int, int]
+    head: int
+    head_end: int
+    answer: tuple[int, int] | None = None
+
+
+# 针对反馈的问题, ... is about no single one.
+_ALL_OF_THEM = r"[^。;,\n“]{0,12}?(?:存在|反馈|指出|发现|查[出实])的?(?:意见|具体|主要|突出|各|这|[0-9]|问题)|上述|以上|[^。;,\n]{0,3}这"
+# What leads over to a further problem.
+_FURTHER = r"(?P<further>(?:此外|另外|同时|其次|再次|还有(?:就是)?|同样在[^,。\n]{2,8}),)"
+_CLAUSE_PROBLEM = (
+    rf"(?P<clause>{_FURTHER}?(?P<mark>[{NUMERALS}]{{1,2}}是|[①-⑳])?(?P<head>"
+    r"(?:(?:对|针对|关于)(?:(?:巡[视察]|审计)组?(?:反馈|指出|发现|提出)的)?)?“[^“”\n]{4,120}”[^“”,。;:\n]{0,8}问题(?:的整改)?"
+    r"|“[^“”\n]{4,80}”的整改"
+    rf"|(?:对|针对|关于)(?!{_ALL_OF_THEM})[^。;,:\n]{{3,70}}?问题"
+    rf"|(?P<long>(?:对|针对|关于)(?!照|标|{_ALL_OF_THEM})[^。;,:\n]{{3,50}},[^。;,:\n]{{2,40}}的问题)"
+    r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈|[ ])[^。;,:“”\n]{6,60}的问题))(?=[,:]))"
+)
+FIRST_CLAUSE = pattern(_CLAUSE_PROBLEM)
+# The mark comes first and is matched, so that re looks at nothing but places behind one.
+_LATER_CLAUSE = pattern(rf"[。;\n \]]{_CLAUSE_PROBLEM}")
+# Who found it, and what: 巡察反馈后, 巡察指出的 ... tell no problem.
+_FOUND = pattern(
+    rf"[。\n \]](?P<clause>{_FURTHER}?(?P<head>"
+    r"(?:在[^,。;:\n]{2,18},)?(?:[省市县区镇]委?)?(?:巡[视察]|审计|督[察查])(?:组|机关)?"
+    r"(?:在[^,。;:\n]{2,10})?(?:还|也|又)?(?:反馈|指出|发现|查出)(?!后|会|了|的|意见|问题|情况)[,:]?"
+    r"[^。\n]{8,200}|(?<=[此另]外,)[^,。;:\n]{2,30}存在[^。\n]{4,80}))(?=。)"
+)
+_COUNT = r"(?P<count>[0-9]{1,2}|[一二两三四五六七八九十])[个点项条](?:方面)?的?(?:主要|突出|具体)?的?(?:问题|不足)?"
+_COUNTS = pattern(
+    rf"(?:[0-9]+|[{NUMERALS}两]+)[个点项条](?:方面)?的?(?:主要|突出|具体)?的?(?:问题|不足)"
+)
+# A sentence that counts problems, and the list of them on the same line.
+_LIST = pattern(rf"[^;\n]*?(?:有|存在|[为是]){_COUNT}[:。](?P<items>[^\n]+)")
+_ITEM = pattern(rf"(?P<mark>[{NUMERALS}]{{1,2}}是|[①-⑳])?(?P<head>[^;。]{{6,}}(?:。|(?=;)|$));?")
+_ANSWER = pattern(
+    rf"(?:对于?|关于|就|针对)第(?P<which>[0-9]{{1,2}}|[{NUMERALS}]{{1,3}})[个点项条][^,。;:\n]{{0,6}}[,:]"
+)
+_ANSWERS_ALL = pattern(r"(?:针对|对于?|就)(?:上述|以上|这)[^,。;:\n]{0,10}(?:问题|不足|情况),")
+_POINT = pattern(
+    rf"(?:(?<=[。;\n ])|^)(?P<mark>[{NUMERALS}]{{1,2}}是)(?P<head>[^。]+。)(?P<own>.*?)(?=[。;][{NUMERALS}]{{1,2}}是|$)"
+)
+_LONGEST_ANSWERS = 4000  # characters
+
+
+def find(wording: Wording, start: int, end: int, *, sentences: bool) -> list[Told]:
+    """The problems told between `start` and `end` in their order: by clauses and, with
+    `sentences`, also by sentences that say who found them and in lists."""
+    found = list(_by_clause(wording, start, end))
+    if sentences:
+        lines = list(LINE.finditer(wording.text, start, end))
+        lists = [told for line in lines for told in _listed(wording.text, line, end)]
+        points = [told for line in lines for told in _points(wording, line)]
+        found = [*lists, *points, *_by_finder(wording.text, start, end), *found]
+    kept: list[Told] = []
+    taken: list[tuple[int, int]] = []
+    for told in found:
+        if not any(low <= told.head < high for low, high in taken):
+            kept.append(told)
+            taken += [(told.start, told.head_end), *([told.answer] if told.answer else [])]
+    return sorted(kept)
+
+
+def _mark(match: re.Match[str]) -> tuple[int, int]:
+    return match.span("mark") if match["mark"] else (match.start("head"), match.start("head"))
+
+
+def _by_clause(wording: Wording, start: int, end: int) -> Iterator[Told]:
+    text = wording.text
+    first = FIRST_CLAUSE.match(text, start, end) if start == 0 else None
+    later = _LATER_CLAUSE.finditer(text, first.end() if first else max(0, start - 1), end)
+    for match in [*([first] if first else []), *later]:
+        bare, long = match["bare"], match["long"]
+        if bare and (not wording.deficit(bare) or wording.positive(bare)):
+            continue
+        opens = match.start("clause") == 0 or text[match.start("clause") - 1] == "\n"
+        if long and long.startswith("对") and not opens and not wording.deficit(long):
+            continue
+        yield Told(match.start("clause"), _mark(match), *match.span("head"))
+
+
+def _by_finder(text: str, start: int, end: int) -> Iterator[Told]:
+    for match in _FOUND.finditer(text, max(0, start - 1), end):
+        if not _COUNTS.search(match["head"]):
+            head, end = match.span("head")
+            yield Told(match.start("clause"), (head, head), head, end + 1)
+
+
+def _listed(text: str, line: re.Match[str], end: int) -> list[Told]:
+    """The items of a list on this line that the next ones answer; [] for no such list."""
+    lead = _LIST.match(text, *line.span())
+    if lead is None:
+        return []
+    items = list(_ITEM.finditer(text, *lead.span("items")))
+    below = LINE.search(text, line.end(), end)
+    if below is None or len(items) != _number(lead["count"]) or len(items) < 2:
+        return []
+    answers = [below.span()] * len(items)
+    if not _ANSWERS_ALL.match(text, below.start()):
+        answers = _answers(
+            text, below.start(), min(end, below.start() + _LONGEST_ANSWERS), len(items)
+        )
+    # What counts them belongs to none.
+    starts = [lead.start(), *(item.start() for item in items[1:])]
+    return [
+        Told(start, _mark(item), *item.span("head"), answer)
+        for start, item, answer in zip(starts, items, answers, strict=False)
+    ]
+
+
+def _answers(text: str, start: int, end: int, count: int) -> list[tuple[int, int]]:
+    """Where 关于第一个问题, ... up to the last of `count` lie; [] unless all do, in order."""
+    leads = list(_ANSWER.finditer(text, start, end))[:count]
+    if [_number(lead["which"]) for lead in leads] != list(range(1, count + 1)):
+        return []
+    line_end = text.find("\n", leads[-1].end(), end)
+    stops = [*(lead.start() for lead in leads[1:]), line_end if line_end >= 0 else end]
+    return [(lead.start(), stop) for lead, stop in zip(leads, stops, strict=True)]
+
+
+def _number(word: str) -> int:
+    return 2 if word == "两" else ordinal_of(word)
+
+
+def _points(wording: Wording, line: re.Match[str]) -> list[Told]:
+    """一是, 二是 ... on one line that each name a deficit and tell what was done about it."""
+    points = list(_POINT.finditer(wording.text, *line.span()))
+    answered = [
+        point["own"]
+        and wording.states_problem(point["head"])
+        and not wording.positive(point["head"])
+        for point in points
+    ]
+    if len(points) < 2 or not all(answered):
+        return []
+    return [Told(point.start(), _mark(point), *point.span("head")) for point in points]
