@@ -36,7 +36,7 @@ _CLAUSE_PROBLEM = (
     r"|“[^“”\n]{4,80}”的整改"
     rf"|(?:对|针对|关于)(?!{_ALL_OF_THEM})[^。;,:\n]{{3,70}}?问题"
     rf"|(?P<long>(?:对|针对|关于)(?!照|标|{_ALL_OF_THEM})[^。;,:\n]{{3,50}},[^。;,:\n]{{2,40}}的问题)"
-    r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈|[ ])[^。;,:“”\n]{6,60}的问题))(?=[,:]))"
+    r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈|[ \[])[^。;,:“”\n]{6,60}的问题))(?=[,:]))"
 )
 FIRST_CLAUSE = pattern(_CLAUSE_PROBLEM)
 # The mark comes first and is matched, so that re looks at nothing but places behind one.

@@ -104,15 +104,18 @@ _PARAGRAPH = pattern(rf"[^\n]{{{_PARAGRAPH_FROM},}}")
 
 def under_headings(wording: Wording, told: list[Node], start: int, stop: int) -> list[Node]:
     """Nodes of running text below the unnumbered headings between them."""
-    starts = {node.start for node in told}
-    titles = [
-        p
-        for p in paragraphs(wording, start, stop)
-        if p[1][0] == "aspect" and p[0] not in starts and p[0] < told[-1].start
-    ]
-    starts |= {p[0] for p in titles}
-    titles += [p for p in _short_headings(wording, told, start, stop) if p[0] not in starts]
-    nodes = [*told, *_nodes(wording, sorted(titles), stop)]
+    headings = {start: marker for start, marker, _ in _short_headings(wording, told, start, stop)}
+    taken = [(node.start, node.start + 1) for node in told]
+    taken += [node.answer for node in told if node.answer]
+    lines = [(start, marker, False) for start, marker in headings.items()]
+    for first, marker, inline in paragraphs(wording, start, told[-1].start):
+        free = first not in headings and not any(low <= first < high for low, high in taken)
+        if free and marker[0] in ("aspect", "line"):
+            lines.append((first, marker, inline))
+    # Above the first heading no line tells a problem by itself.
+    first = min((p[0] for p in lines if p[1][0] != "line"), default=stop)
+    lines = sorted(p for p in lines if p[0] >= first)
+    nodes = [*told, *_nodes(wording, lines, stop)]
     nodes.sort(key=attrgetter("start"))
     for node, after in pairwise(nodes):
         node.end = after.start
@@ -125,6 +128,9 @@ def _short_headings(
     """Short lines without punctuation above paragraphs that tell problems, whatever they say,
     and the first one behind the last problem."""
     text = wording.text
+    brackets = [match.start() for match in _BRACKETED.finditer(text, start, stop)]
+    for low, high in pairwise([*brackets, stop]) if len(brackets) >= 2 else ():
+        yield low, ("aspect", int(any(low < node.start < high for node in told)), low), True
     lines = [match.span() for match in LINE.finditer(text, start, stop)]
     short = [_SHORT_HEADING.fullmatch(text, *line) is not None for line in lines]
     # Above the first paragraph stands the title of the page.
@@ -142,6 +148,8 @@ def _short_headings(
             return
 
 
+# A heading in brackets above a text that goes on in the same line.
+_BRACKETED = pattern(r"(?<=[。\n ])\[[^\[\]。,;:\n]{2,12}\](?=[^\s\[])")
 _SHORT_HEADING = pattern(r"[^。;!?:\n]{2,30}")
 
 
@@ -198,6 +206,8 @@ def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -
         line_end = folded.find("\n", head, end)
         if kind in ("title", "aspect"):
             head_end, form = (line_end if line_end >= 0 else end), "sentence"
+            if bracketed := _BRACKETED.match(folded, start, head_end):
+                head_end = bracketed.end()
         else:
             limit = line_end if line_end >= 0 else end
             label = wording.grammar.label.match(folded, head, limit)

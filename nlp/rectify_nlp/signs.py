@@ -17,7 +17,7 @@ OPENING = ("question", "label", "open")
 # A text of fewer characters is a title's remainder, no account of measures.
 TEXT = 15
 # A heading that names what is still open, only to go on to what is planned for it.
-_PLAN = pattern(r"(?:安排|措施|打算|计划|举措|原因)[。:]?$")
+_PLAN = pattern(r"(?:安排|措施|打算|计划|举措|原因|下一?步工作)[。:]?$")
 # So much of a heading's end is looked at for an aspect (聚焦..., ...方面).
 _LONGEST_ASPECT = 80
 _FIGURE = pattern("[0-9]")

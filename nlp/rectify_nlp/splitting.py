@@ -36,7 +36,7 @@ from rectify_nlp.status import StatusReader, compare_totals, stated_totals, stat
 from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
 from rectify_nlp.tree import INNERMOST, Node
 from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
-from rectify_nlp.wording import LINE, Wording
+from rectify_nlp.wording import LINE, Wording, line_above
 
 
 class Line(NamedTuple):
@@ -189,7 +189,8 @@ class _Splitter:
             if _ITEM.match(line) or _TITLED.match(line):
                 farewell = -1
             elif len(line) < 400 and farewell < 0 and self.grammar.closing_wider.match(line):
-                farewell = start
+                above, above_end = line_above(folded, start)
+                farewell = above if _SLOGAN.fullmatch(folded, above, above_end) else start
             start = end + 1
         return farewell if farewell >= 0 else stop
 
@@ -351,6 +352,8 @@ class _Splitter:
 
 _ITEM = pattern(r"[一二三四五六七八九十]+、|[(][一二三四五六七八九十0-9]+[)]|[0-9]+[.、]")
 _TITLED = pattern(r"(?:关于|针对)[^\n]{2,300}?问题|(?:反馈|存在)问题")
+# An unnumbered heading.
+_SLOGAN = pattern(r"[^。;!?:,、0-9\n]{4,20}")
 _SIGNATURE = pattern(
     r"(?:中共|中国共产党).{2,40}(?:党组|委员会|党委|党工委|总支部|支部)"
     r"|(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日"

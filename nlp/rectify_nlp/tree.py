@@ -50,7 +50,7 @@ class Node:
 
 
 # Kinds of nodes that bear no number.
-UNNUMBERED = ("open", "label", "question", "line")
+UNNUMBERED = ("open", "label", "question", "line", "clause")
 # Kinds of counts, and the form in which each may go on.
 _OTHER_FORM = {
     "han": "han_bracket",
