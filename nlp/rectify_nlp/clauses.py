@@ -65,7 +65,7 @@ _POINT = pattern(
 _LONGEST_ANSWERS = 4000  # characters
 
 
-def find(wording: Wording, start: int, end: int, *, sentences: bool) -> list[Told]:
+def find(wording: Wording, start: int, end: int, *, sentences: bool = False) -> list[Told]:
     """The problems told between `start` and `end` in their order: by clauses and, with
     `sentences`, also by sentences that say who found them and in lists."""
     found = list(_by_clause(wording, start, end))

@@ -56,7 +56,7 @@ LABEL_BEHIND = r"。;!?\n\])”"
 # It begins with a character, so that re looks at nothing but places of it.
 INNER_LABEL = pattern(
     rf"整(?:(?<=[,.].)|(?<=[,.] .)|(?<={NON_ASCII}.)(?<![的将报送把对按与和及其各此调完平修].))"
-    r"改?[^,。:;\n]{0,5}[况施果效]:"
+    r"改?[^,。:;\n]{0,5}[况施果效实]:"
 )
 
 

@@ -7,7 +7,7 @@ neighbours.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from operator import attrgetter, itemgetter
 
 from rectify_nlp.clauses import FIRST_CLAUSE, find
@@ -26,7 +26,7 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
     """
     folded = wording.text
     found = list(positions(wording, stop))
-    found += _lost_numbers(wording, found)
+    found += [*_lost_numbers(wording, found), *_further_clauses(wording, found)]
     found.sort(key=itemgetter(0))
     found += [*_headings_above(wording, found), *_further_notices(wording, found, stop)]
     found.sort(key=itemgetter(0))
@@ -72,6 +72,22 @@ def _further_notices(
         if first < signed and title < stop and taken.isdisjoint((signed, title)):
             yield signed, ("title", 0, signed), False
             yield title, ("title", 0, title), False
+
+
+def _further_clauses(
+    wording: Wording, found: list[tuple[int, Marker, bool]]
+) -> Iterator[tuple[int, Marker, bool]]:
+    """Clauses behind a number that tell further problems on its line: 1.对...问题, ... 对...问题, ..."""
+    text = wording.text
+    stops = [start for start, _, _ in found[1:]]
+    for (_, (kind, _, head), _), stop in zip_longest(found, stops):
+        first = None if kind in UNNUMBERED else FIRST_CLAUSE.match(text, head, stop or len(text))
+        if first and not first["bare"]:
+            line_end = text.find("\n", head, stop)
+            for told in find(wording, first.end(), line_end if line_end >= 0 else first.endpos):
+                # Others of its form, not a measure that mentions a problem.
+                if text[told.head] == text[head] and text[told.head_end - 3] == "的":
+                    yield told.start, ("open", 0, told.head), True
 
 
 def _lost_numbers(
@@ -231,8 +247,9 @@ def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -
             if not several and wording.states_problem(folded[head_end:further]):
                 head_end = further
         head_end, body = wording.statuses.behind(folded, head, head_end, end)
+        mark = head if kind == "open" else start
         nodes.append(
-            Node(kind, ordinal, start, start, mark_end, head, head_end, body, end, inline, form)
+            Node(kind, ordinal, start, mark, mark_end, head, head_end, body, end, inline, form)
         )
     return nodes
 

@@ -27,6 +27,7 @@ from rectify_nlp.folding import (
     some_traditional,
 )
 from rectify_nlp.grammar import Grammar, load_grammar
+from rectify_nlp.markers import NUMERALS
 from rectify_nlp.outline import outline
 from rectify_nlp.pairing import answer_apart
 from rectify_nlp.patterns import NON_ASCII, pattern
@@ -111,6 +112,17 @@ _BULLET = pattern(
 )
 
 
+def _chinese_stops(text: str) -> str:
+    """Text whose sentences end in western full stops, with Chinese ones for them."""
+    if text.count(".") <= text.count("。"):
+        return text
+    return _WESTERN_STOP.sub("。", text)
+
+
+# Not the one behind a number at the start of a line (一.).
+_WESTERN_STOP = pattern(rf"(?<={NON_ASCII}|[”)%])(?<![{NUMERALS}])\.(?!\.)")
+
+
 def _blank(sign: re.Match[str]) -> str:
     return "".join(["\n" if char == "\n" else " " for char in sign.group()])
 
@@ -121,7 +133,7 @@ class _Splitter:
     ) -> None:
         self.text = text
         self._fold = Folded.of(text)
-        self.folded = _BULLET.sub(_blank, "\n" + self._fold.text)[1:]
+        self.folded = _BULLET.sub(_blank, "\n" + _chinese_stops(self._fold.text))[1:]
         self.grammar = grammar
         self.statuses = statuses
         self.taxonomy = taxonomy

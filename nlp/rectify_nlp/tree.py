@@ -83,7 +83,7 @@ def tree(wording: Wording, nodes: list[Node]) -> list[Node]:
         if depth is None and node.kind == "aspect" and after is not None:
             # An unnumbered heading stands above what follows it.
             depth = next((i for i, n in enumerate(stack) if _of_a_kind(n, after)), None)
-        if node.kind == "open" and stack and _answered_title(wording, stack[-1]):
+        if node.kind == "open" and stack and _answered(wording, stack[-1]):
             # One of the numbered issues, without its number.
             depth = len(stack) - 1
             node.kind, node.ordinal = stack[-1].kind, stack[-1].ordinal
@@ -103,8 +103,10 @@ def tree(wording: Wording, nodes: list[Node]) -> list[Node]:
     return roots
 
 
-def _answered_title(wording: Wording, node: Node) -> bool:
-    return node.form in ("quoted", "about") and _labelled(wording, node)
+def _answered(wording: Wording, node: Node) -> bool:
+    """Whether the node is a title with its measures, or a clause that is answered in its sentence."""
+    title = node.form in ("quoted", "about") and _labelled(wording, node)
+    return title or wording.text.startswith("问题,", node.head_end - 2)
 
 
 def _title_alone(wording: Wording, node: Node) -> bool:
@@ -119,17 +121,16 @@ def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]
     """Where in `stack` the node takes another one's place; None: it opens a level of its own."""
     same = [i for i, open_ in enumerate(stack) if open_.kind == node.kind]
     if not same:
-        if node.kind in _OTHER_FORM and 2 < node.ordinal != last.get(node.kind, 0) + 1:
+        if node.kind in _OTHER_FORM and 1 < node.ordinal != last.get(node.kind, 0) + 1:
             # A count that goes on in another form: 5. then (6).
             other = _OTHER_FORM[node.kind]
-            return next(
-                (
-                    i
-                    for i, open_ in reversed(list(enumerate(stack)))
-                    if open_.kind == other and open_.ordinal + 1 == node.ordinal
-                ),
-                None,
-            )
+            for i, open_ in reversed(list(enumerate(stack))):
+                goes_on = open_.kind == other and open_.ordinal + 1 == node.ordinal
+                # Behind a first number the other form may as well have lost its own.
+                if goes_on and (
+                    node.ordinal > 2 or (_aspect(wording, node) and _aspect(wording, open_))
+                ):
+                    return i
         return None
     again = node.ordinal == 1 and same == [len(stack) - 1]
     if again and _opens_list(wording, stack[-1]):
@@ -138,11 +139,15 @@ def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]
         return None  # measures below a title, numbered like the headings above it
     fitting = [i for i in same if stack[i].ordinal + 1 == node.ordinal]
     if len(fitting) > 1 and (
-        is_aspect(wording.grammar, heading(wording.text, node))
+        (_aspect(wording, node) and not _aspect(wording, stack[fitting[-1]]))
         or (_labelled(wording, node) and not _labelled(wording, stack[fitting[-1]]))
     ):
         return fitting[-2]
     return fitting[-1] if fitting and len(same) > 1 else same[-1]
+
+
+def _aspect(wording: Wording, node: Node) -> bool:
+    return is_aspect(wording.grammar, heading(wording.text, node))
 
 
 def _opens_list(wording: Wording, node: Node) -> bool:
@@ -151,7 +156,7 @@ def _opens_list(wording: Wording, node: Node) -> bool:
     if not own:
         head = wording.text[node.head : node.head_end]
         announces = wording.grammar.issues.search(head) and not wording.grammar.next.search(head)
-        return bool(announces) and not wording.deficit(head)
+        return (announces or _aspect(wording, node)) and not wording.deficit(head)
     stop = node.body + len(own)
     return any(
         label["measures"] and label.end() >= stop for label in wording.labels(node.body, stop)

@@ -109,7 +109,8 @@ class Wording:
         text = self.text
         titled = self.kind == "findings"
         return (
-            (titled or _FEEDBACK.search(text) is not None)
+            self.kind != "own"
+            and (titled or _FEEDBACK.search(text) is not None)
             and _ANSWERS.search(text) is None
             and (titled or _LISTED.search(text) is None)
             and not any(self.grammar.label.match(text, m.end()) for m in _LINE.finditer(text))
