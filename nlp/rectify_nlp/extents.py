@@ -285,7 +285,7 @@ _JOINT = pattern(
 _HANDLING = pattern(r"[对将把]")
 _CUES = (
     r"(?:一是|首先|第一|针对|对此|(?:该|此|本)(?:项)?问题|目前|截至|下一?步|已|经(?![理济营费])|20[0-9]{2}年[0-9]{1,2}月"
-    r"|[(\[]?[0-9一]{1,2}[)\].、])"
+    r"|[(\[]?[0-9一]{1,2}[)\].、]|对[0-9]{1,4}[名人个家起处户件][^,。;]{0,30}(?:给予|进行|予以|作出|实施))"
 )
 _MEASURE_CUE = pattern(_CUES)
 # A sentence that states the status comes behind the measures, not before them.

@@ -87,10 +87,17 @@ def _names_deficit(about: re.Match[str], end: int, grammar: Grammar) -> bool:
     For 对...的问题, and its kin what follows must tell deeds.
     """
     told = about.string
-    named = grammar.deficit.search(told, about.end(), end) is not None
+    named = grammar.deficit.search(told, about.end(), end) is not None or (
+        end - about.end() >= _TELLING and not _FOUND_SOMEWHERE.search(told, about.end(), end)
+    )
     return named and (about.group() == "关于" or _DEEDS_FOLLOW.match(told, end) is not None)
 
 
+# A clause of so many characters tells a problem, unless it only says where there are some.
+_TELLING = 12
+_FOUND_SOMEWHERE = pattern(
+    r"(?:反映|发现|存在|提出|指出|反馈|查出|查实|排查|梳理|检查|移交|交办|涉及|遗留|突出|关心|关注|整改|解决)的(?:[^,。;:]{0,6})?问题"
+)
 _DEEDS_FOLLOW = pattern(r",(?!将|继续|进一步|要|持续|坚持)[^。\n]*?(?:[0-9]|已|印发)")
 
 

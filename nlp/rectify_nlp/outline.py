@@ -234,6 +234,9 @@ def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -
                 head, labelled = bare, True
             head_end, form = find_head(folded, head, limit, wording.grammar)
             form = "labelled" if labelled else form
+            clause = FIRST_CLAUSE.match(folded, head, limit) if kind == "open" and inline else None
+            if clause:
+                head_end, form = clause.end("head"), "about"
             if form == "quoted" and folded.startswith(",", head_end):
                 # What follows the comma is part of the title where a line break closes it.
                 stop_ = folded.find("。", head_end, limit) + 1
