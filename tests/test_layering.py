@@ -14,7 +14,7 @@ PACKAGE = Path(rectify_nlp.__file__).parent
 # A module may import only modules to its left. Some of them do not exist yet.
 # fmt: off
 ORDER = (
-    "version", "errors", "durable", "patterns", "types", "resources", "consensus", "rowfiles", "taxonomy", "examples", "folding", "grammar", "decoding",
+    "version", "errors", "durable", "patterns", "types", "resources", "consensus", "rowfiles", "taxonomy", "examples", "radicals", "folding", "grammar", "decoding",
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
     "status", "wording", "heads", "markers", "clauses", "tree", "outline", "extents", "signs", "roles", "pairing", "cautions", "splitting",

@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rectify_nlp.patterns import pattern
+from rectify_nlp.radicals import RADICALS
 
 Codes = NDArray[np.uint32]
 
 HALF_WIDTH: dict[int, int] = {
+    **{radical: ord(char) for radical, char in RADICALS.items()},
     **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
     # Lone surrogates are no characters; tokenizers refuse them.
     **dict.fromkeys(range(0xD800, 0xE000), 0xFFFD),

@@ -12,7 +12,7 @@ from operator import attrgetter, itemgetter
 
 from rectify_nlp.clauses import FIRST_CLAUSE, find
 from rectify_nlp.heads import find_head
-from rectify_nlp.markers import TITLE_LINE, Marker, is_aspect, paragraphs, positions
+from rectify_nlp.markers import NUMERALS, TITLE_LINE, Marker, is_aspect, paragraphs, positions
 from rectify_nlp.patterns import pattern
 from rectify_nlp.tree import UNNUMBERED, Node, heading, tree
 from rectify_nlp.wording import DONE, LINE, Wording, line_above, skip_blank
@@ -194,6 +194,23 @@ def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
 
 
 _LONGEST_TITLE = 160
+
+
+def answered_points(wording: Wording, start: int, end: int) -> list[Node]:
+    """Nodes for 一是, 二是 ... in a line, right at its start, that each have a measures label;
+    [] below two."""
+    points = list(_POINT.finditer(wording.text, start, end))
+    if len(points) < 2 or wording.text[start : points[0].start()].strip():
+        return []
+    for point, stop in zip(points, [*(p.start() for p in points[1:]), end], strict=True):
+        labels = wording.labels(point.end(), stop)
+        if sum(label["measures"] is not None for label in labels) != 1:
+            return []
+    found = [(p.start(), ("is", i, p.end()), True) for i, p in enumerate(points, start=1)]
+    return _nodes(wording, found, end)
+
+
+_POINT = pattern(rf"(?<=[。;\n ])[{NUMERALS}]{{1,2}}是")
 
 
 def clauses(

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from rectify_nlp.outline import answered_lines, clauses, openers, under_headings
+from rectify_nlp.outline import answered_lines, answered_points, clauses, openers, under_headings
+from rectify_nlp.patterns import pattern
 from rectify_nlp.signs import TEXT, Signs
 from rectify_nlp.tree import Node
 from rectify_nlp.wording import Wording
@@ -21,6 +22,8 @@ ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"
 
 # How much a verdict yields to what the siblings are.
 _FIRM, _WEAK, _WEAKEST = 2, 1, 0
+# Labels of what came of the measures.
+_CLOSING = pattern("成效|成果|效果|结果|完成情况|状态|进度")
 # Of `_Family.issues`: most of the members with parts are issues.
 _MOST = 2
 
@@ -137,7 +140,7 @@ class Roles:
         if len(rated) >= 2:
             labelled = [kid for kid in kids if kid in labelled or kid in rated]
         like = [kid for kid in kids if self.signs.like_issue(kid)]
-        if own_label and not labelled:
+        if own_label and (not labelled or self._lists_measures(node, labelled)):
             return ISSUE, "item label before its parts", _FIRM
         if labelled and self._one_answer(node, labelled):
             return ISSUE, "several parts of one problem answered together", _FIRM
@@ -193,6 +196,22 @@ class Roles:
             and self._has_children_with_text(node)
             and (runs_on or all("\n" in self.signs.own(kid).rstrip() for kid in node.children))
             and positive * 2 < len(node.children)
+        )
+
+    def _lists_measures(self, node: Node, labelled: list[Node]) -> bool:
+        """Whether the parts are measures, the last of which what closes the issue follows
+        (整改成效:, 完成情况:)."""
+        last = node.children[-1]
+        closing = [
+            _CLOSING.search(label.group()) is not None
+            for label in self.wording.labels(last.body, last.end)
+        ]
+        runs_on = node.children[0].ordinal == 2  # the first stands right behind the label
+        return (
+            labelled == [last]
+            and all(closing)
+            and not self.signs.strong(last)
+            and (runs_on or not any(map(self.signs.like_issue, node.children)))
         )
 
     def _one_answer(self, node: Node, labelled: list[Node]) -> bool:
@@ -306,6 +325,7 @@ def _open_up(wording: Wording, roots: list[Node]) -> None:
     ]
     for node in childless:
         kids = answered_lines(wording, node.body, node.end)
+        kids = kids or answered_points(wording, node.body, node.end)
         if not kids and (not signs.has_measures_label(node) or signs.aspect(node)):
             told = clauses(wording, node.body, node.end, sentences=not signs.strong(node))
             kids = (

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import NamedTuple
 
+from rectify_nlp.radicals import RADICALS
+
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\xad]")
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, with single spaces and nothing invisible."""
-    return " ".join(_INVISIBLE.sub("", text).split())
+    """`text` on one line, with single spaces, nothing invisible and no radicals for characters."""
+    return " ".join(_INVISIBLE.sub("", text).translate(RADICALS).split())
 
 
 class Cell(NamedTuple):
@@ -230,11 +232,18 @@ def _grouped(cells: Sequence[str], at: int, header: Sequence[str]) -> tuple[list
 
 def _card(rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines "label:text" of a table of one issue, its labels in the left column; else []."""
-    pairs = [(_tight(row[0]), row[1]) for row in rows if len(row) == 2]
+    pairs = [_labelled(row) for row in rows if 2 <= len(row) <= 3]
     kinds = {_kind(label) for label, _ in pairs}
     if len(pairs) < len(rows) or not (kinds & {"problem", "task"} and kinds & {"planned", "done"}):
         return []
     return [line for label, text in pairs for line in f"{label}:{text}".split("\n")]
+
+
+def _labelled(row: Sequence[str]) -> tuple[str, str]:
+    """Label and text of a row, without the caption of several rows before its label."""
+    captioned = len(row) > 2 and _kind(row[0]) is None and _kind(row[1]) is not None
+    label, *texts = row[1:] if captioned else row
+    return _tight(label), " ".join(texts)
 
 
 @dataclass(frozen=True, slots=True)

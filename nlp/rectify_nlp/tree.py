@@ -126,6 +126,8 @@ def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]
             other = _OTHER_FORM[node.kind]
             for i, open_ in reversed(list(enumerate(stack))):
                 goes_on = open_.kind == other and open_.ordinal + 1 == node.ordinal
+                if any(below.kind not in INNERMOST for below in stack[i + 1 :]):
+                    continue  # what stands below it is closer
                 # Behind a first number the other form may as well have lost its own.
                 if goes_on and (
                     node.ordinal > 2 or (_aspect(wording, node) and _aspect(wording, open_))
