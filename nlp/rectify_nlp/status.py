@@ -44,7 +44,7 @@ _STATUS_LINE = pattern(
 )
 _NEXT = pattern(r"[。;!?\n]")
 _UNDER_WAY = pattern(r"预计|拟|计划|力争|正在|尚未|未")
-_PROMISED = pattern(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改到位)")
+_PROMISED = pattern(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改到位)|正在(?:办理|实施|进行)")
 # What may stand between 已完成 and a later, weaker statement.
 _JOINED = pattern(r"[,、并且需要仍但继续 整改阶段性任务目标]*")
 # A heading that sorts issues by their status, and one that names a problem instead.
