@@ -29,11 +29,11 @@ class Told(NamedTuple):
 # 针对反馈的问题, ... is about no single one.
 _ALL_OF_THEM = r"[^。;,\n“]{0,12}?(?:存在|反馈|指出|发现|查[出实])的?(?:意见|具体|主要|突出|各|这|[0-9]|问题)|上述|以上|[^。;,\n]{0,3}这"
 # What leads over to a further problem.
-_FURTHER = r"(?P<further>(?:此外|另外|同时|其次|再次|还有(?:就是)?|同样在[^,。\n]{2,8}),)"
+_FURTHER = r"(?:(?:此外|另外|同时|其次|再次|还有(?:就是)?|同样在[^,。\n]{2,8}),)?"
 _CLAUSE_PROBLEM = (
-    rf"(?P<clause>{_FURTHER}?(?P<mark>[{NUMERALS}]{{1,2}}是|[①-⑳])?(?P<head>"
+    rf"(?P<clause>{_FURTHER}(?P<mark>[{NUMERALS}]{{1,2}}是|[①-⑳])?(?P<head>"
     r"(?:(?:对|针对|关于)(?:(?:巡[视察]|审计)组?(?:反馈|指出|发现|提出)的)?)?“[^“”\n]{4,120}”[^“”,。;:\n]{0,8}问题(?:的整改)?"
-    r"|“[^“”\n]{4,80}”的整改"
+    r"|“[^“”\n]{4,80}”的整改|就[^。;:\n]{6,80}一事"
     rf"|(?:对|针对|关于)(?!{_ALL_OF_THEM})[^。;,:\n]{{3,70}}?问题"
     rf"|(?P<long>(?:对|针对|关于)(?!照|标|{_ALL_OF_THEM})[^。;,:\n]{{3,50}},[^。;,:\n]{{2,40}}的问题)"
     r"|(?P<bare>(?!对|针对|关于|其中|存在|反馈|[ \[])[^。;,:“”\n]{6,60}的问题))(?=[,:]))"
@@ -42,18 +42,25 @@ FIRST_CLAUSE = pattern(_CLAUSE_PROBLEM)
 # The mark comes first and is matched, so that re looks at nothing but places behind one.
 _LATER_CLAUSE = pattern(rf"[。;\n \]]{_CLAUSE_PROBLEM}")
 # Who found it, and what: 巡察反馈后, 巡察指出的 ... tell no problem.
+_FINDER = r"(?:[省市县区镇]委?)?(?:(?:巡[视察]|审计|督[察查]|检查)(?:组|机关|报告)?|(?:巡[视察])?反馈意见)"
 _FOUND = pattern(
-    rf"[。\n \]](?P<clause>{_FURTHER}?(?P<head>"
-    r"(?:在[^,。;:\n]{2,18},)?(?:[省市县区镇]委?)?(?:巡[视察]|审计|督[察查])(?:组|机关)?"
-    r"(?:在[^,。;:\n]{2,10})?(?:还|也|又)?(?:反馈|指出|发现|查出)(?!后|会|了|的|意见|问题|情况)[,:]?"
-    r"[^。\n]{8,200}|(?<=[此另]外,)[^,。;:\n]{2,30}存在[^。\n]{4,80}))(?=。)"
+    rf"[。\n \]](?P<clause>{_FURTHER}(?P<head>"
+    rf"(?:在[^,。;:\n]{{2,18}},)?{_FINDER}(?:在[^,。;:\n]{{2,10}})?(?:还|也|又|同时|另){{0,2}}"
+    r"(?:反馈|指出|发现|查出|认为|提到|提出|点[到出名])(?!后|会|了|的|意见|问题|情况)[,:]?[^。\n]{8,200}"
+    r"|(?<=[此另]外,)[^,。;:\n]{2,30}存在[^。\n]{4,80}))(?=。)"
 )
-_COUNT = r"(?P<count>[0-9]{1,2}|[一二两三四五六七八九十])[个点项条](?:方面)?的?(?:主要|突出|具体)?的?(?:问题|不足)?"
-_COUNTS = pattern(
-    rf"(?:[0-9]+|[{NUMERALS}两]+)[个点项条](?:方面)?的?(?:主要|突出|具体)?的?(?:问题|不足)"
+# Problems that a line opens with: what is wrong in some respect, that there is something,
+# or its words quoted.
+_OPENS = pattern(
+    r"(?<=\n)(?P<indent>[ ]*)(?P<head>[^,。;:\n]{2,30}方面,主要是[^。\n]{6,200}。|[^,。;:\n]{2,30}存在[^。\n]{4,80}(?:现象|问题|情况)[^。\n]{0,80}。"
+    rf"|“[^”\n]{{6,160}}”——这(?:也|同样)?是{_FINDER}[^。\n]{{2,40}}。)"
 )
+_MANY = r"[个点项条](?:方面)?的?(?:主要|突出|具体)?的?"
+_COUNTS = pattern(rf"(?:[0-9]+|[{NUMERALS}两]+){_MANY}(?:问题|不足)")
 # A sentence that counts problems, and the list of them on the same line.
-_LIST = pattern(rf"[^;\n]*?(?:有|存在|[为是]){_COUNT}[:。](?P<items>[^\n]+)")
+_LIST = pattern(
+    rf"[^;\n]*?(?:有|存在|[为是])(?P<count>[0-9]{{1,2}}|[{NUMERALS}两]){_MANY}(?:问题|不足)?[:。](?P<items>[^\n]+)"
+)
 _ITEM = pattern(rf"(?P<mark>[{NUMERALS}]{{1,2}}是|[①-⑳])?(?P<head>[^;。]{{6,}}(?:。|(?=;)|$));?")
 _ANSWER = pattern(
     rf"(?:对于?|关于|就|针对)第(?P<which>[0-9]{{1,2}}|[{NUMERALS}]{{1,3}})[个点项条][^,。;:\n]{{0,6}}[,:]"
@@ -65,7 +72,7 @@ _POINT = pattern(
 _LONGEST_ANSWERS = 4000  # characters
 
 
-def find(wording: Wording, start: int, end: int, *, sentences: bool = False) -> list[Told]:
+def told_problems(wording: Wording, start: int, end: int, *, sentences: bool = False) -> list[Told]:
     """The problems told between `start` and `end` in their order: by clauses and, with
     `sentences`, also by sentences that say who found them and in lists."""
     found = list(_by_clause(wording, start, end))
@@ -73,13 +80,14 @@ def find(wording: Wording, start: int, end: int, *, sentences: bool = False) -> 
         lines = list(LINE.finditer(wording.text, start, end))
         lists = [told for line in lines for told in _listed(wording.text, line, end)]
         points = [told for line in lines for told in _points(wording, line)]
-        found = [*lists, *points, *_by_finder(wording.text, start, end), *found]
-    kept: list[Told] = []
-    taken: list[tuple[int, int]] = []
+        found = [*lists, *points, *_by_finder(wording, start, end), *found]
+    kept = []
+    covered = bytearray(end - start)  # by those before it in `found`, and by their answers
     for told in found:
-        if not any(low <= told.head < high for low, high in taken):
+        if not covered[told.head - start]:
             kept.append(told)
-            taken += [(told.start, told.head_end), *([told.answer] if told.answer else [])]
+            for low, high in ((told.start, told.head_end), told.answer or (start, start)):
+                covered[low - start : high - start] = b"\1" * (high - low)
     return sorted(kept)
 
 
@@ -101,11 +109,16 @@ def _by_clause(wording: Wording, start: int, end: int) -> Iterator[Told]:
         yield Told(match.start("clause"), _mark(match), *match.span("head"))
 
 
-def _by_finder(text: str, start: int, end: int) -> Iterator[Told]:
+def _by_finder(wording: Wording, start: int, end: int) -> Iterator[Told]:
+    text = wording.text
     for match in _FOUND.finditer(text, max(0, start - 1), end):
         if not _COUNTS.search(match["head"]):
-            head, end = match.span("head")
-            yield Told(match.start("clause"), (head, head), head, end + 1)
+            head, stop = match.span("head")
+            yield Told(match.start("clause"), (head, head), head, stop + 1)
+    for match in _OPENS.finditer(text, start, end):
+        if match["head"].startswith("“") or wording.deficit(match["head"]):
+            head = match.start("head")
+            yield Told(head, (head, head), *match.span("head"))
 
 
 def _listed(text: str, line: re.Match[str], end: int) -> list[Told]:
@@ -119,9 +132,8 @@ def _listed(text: str, line: re.Match[str], end: int) -> list[Told]:
         return []
     answers = [below.span()] * len(items)
     if not _ANSWERS_ALL.match(text, below.start()):
-        answers = _answers(
-            text, below.start(), min(end, below.start() + _LONGEST_ANSWERS), len(items)
-        )
+        stop = min(end, below.start() + _LONGEST_ANSWERS)
+        answers = _answers(text, below.start(), stop, len(items))
     # What counts them belongs to none.
     starts = [lead.start(), *(item.start() for item in items[1:])]
     return [

@@ -84,7 +84,7 @@ def load_grammar(path: Path | None = None) -> Grammar:
         return "|".join(entries(section, name))
 
     def titled(name: str) -> re.Pattern[str]:
-        return pattern(f"(?:{words('document', name)})(?:[(][^()]*[)])?[ ]*$")
+        return pattern(f"(?:{words('document', name)})(?:[(](?!附|[^()]*结果)[^()]*[)])?[ ]*$")
 
     kinds = ("measures", "detail", "problem", "other")
     labels = "|".join(f"(?P<{kind}>{words('labels', kind)})" for kind in kinds)

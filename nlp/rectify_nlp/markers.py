@@ -58,10 +58,11 @@ _FURTHER_OPENER = pattern(
 )
 
 Marker = tuple[str, int, int]  # kind, ordinal, start of the head
+Start = tuple[int, Marker, bool]  # of a node, with its marker, and whether it lies inside a line
 
 
-def positions(wording: Wording, stop: int) -> Iterator[tuple[int, Marker, bool]]:
-    """Starts of nodes with their markers and whether they lie inside a line."""
+def positions(wording: Wording, stop: int) -> Iterator[Start]:
+    """The starts of nodes, in order."""
     folded = wording.text
     start = 0
     last: dict[str, int] = {}
@@ -123,7 +124,7 @@ _NEXT_ARABIC = pattern(r"\n[ ]*+([0-9]{1,2})[.、]")
 _GLUED = pattern(r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?" + NON_ASCII)
 
 
-def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[tuple[int, Marker, bool]]:
+def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[Start]:
     """Unnumbered headings, and lines that open with a short sentence naming a deficit."""
     folded, grammar = wording.text, wording.grammar
     while start < stop:

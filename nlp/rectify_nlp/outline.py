@@ -6,13 +6,14 @@ neighbours.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator
 from itertools import pairwise, zip_longest
 from operator import attrgetter, itemgetter
 
-from rectify_nlp.clauses import FIRST_CLAUSE, find
+from rectify_nlp.clauses import FIRST_CLAUSE, told_problems
 from rectify_nlp.heads import find_head
-from rectify_nlp.markers import NUMERALS, TITLE_LINE, Marker, is_aspect, paragraphs, positions
+from rectify_nlp.markers import NUMERALS, TITLE_LINE, Start, is_aspect, paragraphs, positions
 from rectify_nlp.patterns import pattern
 from rectify_nlp.tree import UNNUMBERED, Node, heading, tree
 from rectify_nlp.wording import DONE, LINE, Wording, line_above, skip_blank
@@ -46,9 +47,7 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
     return tree(wording, [*_without_table_of_contents(folded, own), *nodes[len(own) :]])
 
 
-def _headings_above(
-    wording: Wording, found: list[tuple[int, Marker, bool]]
-) -> Iterator[tuple[int, Marker, bool]]:
+def _headings_above(wording: Wording, found: list[Start]) -> Iterator[Start]:
     """Unnumbered headings that name an aspect, right above a marker."""
     folded = wording.text
     taken = {start for start, _, _ in found}
@@ -62,9 +61,7 @@ def _headings_above(
             yield begin, ("aspect", 0, begin), False
 
 
-def _further_notices(
-    wording: Wording, found: list[tuple[int, Marker, bool]], stop: int
-) -> Iterator[tuple[int, Marker, bool]]:
+def _further_notices(wording: Wording, found: list[Start], stop: int) -> Iterator[Start]:
     """Titles of further notices in the same text, and the lines that sign the ones before."""
     taken = {start for start, _, _ in found}
     first = found[0][0] if found else stop
@@ -74,9 +71,7 @@ def _further_notices(
             yield title, ("title", 0, title), False
 
 
-def _further_clauses(
-    wording: Wording, found: list[tuple[int, Marker, bool]]
-) -> Iterator[tuple[int, Marker, bool]]:
+def _further_clauses(wording: Wording, found: list[Start]) -> Iterator[Start]:
     """Clauses behind a number that tell further problems on its line: 1.对...问题, ... 对...问题, ..."""
     text = wording.text
     stops = [start for start, _, _ in found[1:]]
@@ -84,15 +79,15 @@ def _further_clauses(
         first = None if kind in UNNUMBERED else FIRST_CLAUSE.match(text, head, stop or len(text))
         if first and not first["bare"]:
             line_end = text.find("\n", head, stop)
-            for told in find(wording, first.end(), line_end if line_end >= 0 else first.endpos):
+            for told in told_problems(
+                wording, first.end(), line_end if line_end >= 0 else first.endpos
+            ):
                 # Others of its form, not a measure that mentions a problem.
                 if text[told.head] == text[head] and text[told.head_end - 3] == "的":
                     yield told.start, ("open", 0, told.head), True
 
 
-def _lost_numbers(
-    wording: Wording, found: list[tuple[int, Marker, bool]]
-) -> Iterator[tuple[int, Marker, bool]]:
+def _lost_numbers(wording: Wording, found: list[Start]) -> Iterator[Start]:
     """The line that opens with a deficit where a count leaves out one number."""
     for (start, (kind, ordinal, _), _), (stop, (other, number, _), inline) in pairwise(found):
         if kind == other and number == ordinal + 2 and not inline:
@@ -120,48 +115,47 @@ _PARAGRAPH = pattern(rf"[^\n]{{{_PARAGRAPH_FROM},}}")
 
 def under_headings(wording: Wording, told: list[Node], start: int, stop: int) -> list[Node]:
     """Nodes of running text below the unnumbered headings between them."""
-    headings = {start: marker for start, marker, _ in _short_headings(wording, told, start, stop)}
-    taken = [(node.start, node.start + 1) for node in told]
-    taken += [node.answer for node in told if node.answer]
-    lines = [(start, marker, False) for start, marker in headings.items()]
-    for first, marker, inline in paragraphs(wording, start, told[-1].start):
-        free = first not in headings and not any(low <= first < high for low, high in taken)
-        if free and marker[0] in ("aspect", "line"):
-            lines.append((first, marker, inline))
+    lines = list(_short_headings(wording, [node.start for node in told], start, stop))
+    starts = {line[0] for line in lines} | {node.start for node in told}
+    answers = bytearray(stop)
+    for low, high in (node.answer for node in told if node.answer):
+        answers[low:high] = b"\1" * (high - low)
+    lines += [
+        line
+        for line in paragraphs(wording, start, told[-1].start)
+        if line[1][0] in ("aspect", "line") and line[0] not in starts and not answers[line[0]]
+    ]
     # Above the first heading no line tells a problem by itself.
-    first = min((p[0] for p in lines if p[1][0] != "line"), default=stop)
-    lines = sorted(p for p in lines if p[0] >= first)
-    nodes = [*told, *_nodes(wording, lines, stop)]
+    first = min((line[0] for line in lines if line[1][0] != "line"), default=stop)
+    nodes = [*told, *_nodes(wording, sorted(p for p in lines if p[0] >= first), stop)]
     nodes.sort(key=attrgetter("start"))
     for node, after in pairwise(nodes):
         node.end = after.start
     return tree(wording, nodes)
 
 
-def _short_headings(
-    wording: Wording, told: list[Node], start: int, stop: int
-) -> Iterator[tuple[int, Marker, bool]]:
+def _short_headings(wording: Wording, told: list[int], start: int, stop: int) -> Iterator[Start]:
     """Short lines without punctuation above paragraphs that tell problems, whatever they say,
-    and the first one behind the last problem."""
+    and the first one behind the last problem. `told`: where the problems start."""
     text = wording.text
     brackets = [match.start() for match in _BRACKETED.finditer(text, start, stop)]
     for low, high in pairwise([*brackets, stop]) if len(brackets) >= 2 else ():
-        yield low, ("aspect", int(any(low < node.start < high for node in told)), low), True
+        yield low, ("aspect", int(bisect(told, low) < bisect(told, high)), low), True
     lines = [match.span() for match in LINE.finditer(text, start, stop)]
+    long = [high - low >= _PARAGRAPH_FROM for low, high in lines]
     short = [_SHORT_HEADING.fullmatch(text, *line) is not None for line in lines]
     # Above the first paragraph stands the title of the page.
-    first = next((i for i, line in enumerate(lines) if line[1] - line[0] >= _PARAGRAPH_FROM), 0)
-    at = [i for i in range(first if start == 0 else 0, len(lines) - 1) if short[i]]
+    first = long.index(True) if start == 0 and any(long) else 0
+    at = [i for i in range(first, len(lines) - 1) if short[i]]
     for (i, low), (_, high) in pairwise([*((i, lines[i][0]) for i in at), (len(lines), stop)]):
-        last = low > told[-1].start
-        if not (short[i + 1] or any(low < node.start < high for node in told) or last):
-            continue
-        if last and lines[i + 1][1] - lines[i + 1][0] < _PARAGRAPH_FROM:
-            continue
-        kind = "title" if short[i + 1] or last else "aspect"
-        yield low, (kind, int(not last), low), False
-        if last:
-            return
+        if low > told[-1]:
+            if long[i + 1]:
+                yield low, ("title", 0, low), False
+                return
+        elif short[i + 1]:
+            yield low, ("title", 1, low), False
+        elif bisect(told, low) < bisect(told, high):
+            yield low, ("aspect", 1, low), False
 
 
 # A heading in brackets above a text that goes on in the same line.
@@ -180,7 +174,8 @@ def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
     folded = wording.text
     labels: dict[str, list[int]] = {}
     for label in wording.labels(start, end):
-        if label["measures"] and folded[label.start() - 1] in "\n ":
+        opens = wording.opens_measures(label, end)
+        if opens and folded[label.start() - 1] in "\n ":
             labels.setdefault(label["measures"], []).append(label.start())
     lines = []
     for label_start in max(labels.values(), key=len, default=[]):
@@ -216,8 +211,8 @@ _POINT = pattern(rf"(?<=[。;\n ])[{NUMERALS}]{{1,2}}是")
 def clauses(
     wording: Wording, start: int, end: int, least: int = 2, *, sentences: bool = False
 ) -> list[Node]:
-    """Nodes for problems in running text (see `clauses.find`); [] below `least`."""
-    found = find(wording, start, end, sentences=sentences)
+    """Nodes for problems in running text (see `told_problems`); [] below `least`."""
+    found = told_problems(wording, start, end, sentences=sentences)
     if len(found) < least:
         return []
     nodes = _nodes(wording, [(told.start, ("clause", 0, told.head), True) for told in found], end)
@@ -230,7 +225,7 @@ def clauses(
     return nodes
 
 
-def _nodes(wording: Wording, found: list[tuple[int, Marker, bool]], stop: int) -> list[Node]:
+def _nodes(wording: Wording, found: list[Start], stop: int) -> list[Node]:
     folded = wording.text
     nodes: list[Node] = []
     for position, (start, (kind, ordinal, head), inline) in enumerate(found):

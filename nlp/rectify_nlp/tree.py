@@ -121,19 +121,8 @@ def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]
     """Where in `stack` the node takes another one's place; None: it opens a level of its own."""
     same = [i for i, open_ in enumerate(stack) if open_.kind == node.kind]
     if not same:
-        if node.kind in _OTHER_FORM and 1 < node.ordinal != last.get(node.kind, 0) + 1:
-            # A count that goes on in another form: 5. then (6).
-            other = _OTHER_FORM[node.kind]
-            for i, open_ in reversed(list(enumerate(stack))):
-                goes_on = open_.kind == other and open_.ordinal + 1 == node.ordinal
-                if any(below.kind not in INNERMOST for below in stack[i + 1 :]):
-                    continue  # what stands below it is closer
-                # Behind a first number the other form may as well have lost its own.
-                if goes_on and (
-                    node.ordinal > 2 or (_aspect(wording, node) and _aspect(wording, open_))
-                ):
-                    return i
-        return None
+        other_form = 1 < node.ordinal != last.get(node.kind, 0) + 1
+        return _in_other_form(wording, stack, node) if other_form else None
     again = node.ordinal == 1 and same == [len(stack) - 1]
     if again and _opens_list(wording, stack[-1]):
         return None  # the same numbering once more, a level below
@@ -146,6 +135,18 @@ def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]
     ):
         return fitting[-2]
     return fitting[-1] if fitting and len(same) > 1 else same[-1]
+
+
+def _in_other_form(wording: Wording, stack: list[Node], node: Node) -> int | None:
+    """Where the count stands that the node goes on with in another form: 5. then (6)."""
+    for i, above in reversed(list(enumerate(stack))):
+        if (above.kind, above.ordinal + 1) == (_OTHER_FORM.get(node.kind), node.ordinal):
+            # Behind a first number the other form may as well have lost its own.
+            alike = _aspect(wording, node) and _aspect(wording, above)
+            return i if node.ordinal > 2 or alike else None
+        if above.kind not in INNERMOST:
+            return None  # what stands below the count is closer
+    return None
 
 
 def _aspect(wording: Wording, node: Node) -> bool:
