@@ -40,7 +40,7 @@ _CLAUSE_PROBLEM = (
 )
 FIRST_CLAUSE = pattern(_CLAUSE_PROBLEM)
 # The mark comes first and is matched, so that re looks at nothing but places behind one.
-_LATER_CLAUSE = pattern(rf"[。;\n \]]{_CLAUSE_PROBLEM}")
+_LATER_CLAUSE = pattern(rf"(?:[。;\n \]]|(?<=方面):){_CLAUSE_PROBLEM}")
 # Who found it, and what: 巡察反馈后, 巡察指出的 ... tell no problem.
 _FINDER = r"(?:[省市县区镇]委?)?(?:(?:巡[视察]|审计|督[察查]|检查)(?:组|机关|报告)?|(?:巡[视察])?反馈意见)"
 _FOUND = pattern(

@@ -138,8 +138,8 @@ def _short_headings(wording: Wording, told: list[int], start: int, stop: int) ->
     """Short lines without punctuation above paragraphs that tell problems, whatever they say,
     and the first one behind the last problem. `told`: where the problems start."""
     text = wording.text
-    brackets = [match.start() for match in _BRACKETED.finditer(text, start, stop)]
-    for low, high in pairwise([*brackets, stop]) if len(brackets) >= 2 else ():
+    inline = [match.start() for match in _RUN_IN.finditer(text, start, stop)]
+    for low, high in pairwise([*inline, stop]) if len(inline) >= 2 else ():
         yield low, ("aspect", int(bisect(told, low) < bisect(told, high)), low), True
     lines = [match.span() for match in LINE.finditer(text, start, stop)]
     long = [high - low >= _PARAGRAPH_FROM for low, high in lines]
@@ -158,8 +158,10 @@ def _short_headings(wording: Wording, told: list[int], start: int, stop: int) ->
             yield low, ("aspect", 1, low), False
 
 
-# A heading in brackets above a text that goes on in the same line.
-_BRACKETED = pattern(r"(?<=[。\n ])\[[^\[\]。,;:\n]{2,12}\](?=[^\s\[])")
+# A heading on the line of the text below it: in brackets, or an aspect above a problem.
+_RUN_IN = pattern(
+    r"(?<=[。\n ])(?:\[[^\[\]。,;:\n]{2,12}\](?=[^\s\[])|[^,。;:\n]{2,24}方面(?=[。:](?:对|针对|关于|审计|巡[视察])))"
+)
 _SHORT_HEADING = pattern(r"[^。;!?:\n]{2,30}")
 
 
@@ -174,7 +176,7 @@ def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
     folded = wording.text
     labels: dict[str, list[int]] = {}
     for label in wording.labels(start, end):
-        opens = wording.opens_measures(label, end)
+        opens = label["measures"] and not wording.rates(label, end)
         if opens and folded[label.start() - 1] in "\n ":
             labels.setdefault(label["measures"], []).append(label.start())
     lines = []
@@ -234,8 +236,8 @@ def _nodes(wording: Wording, found: list[Start], stop: int) -> list[Node]:
         line_end = folded.find("\n", head, end)
         if kind in ("title", "aspect"):
             head_end, form = (line_end if line_end >= 0 else end), "sentence"
-            if bracketed := _BRACKETED.match(folded, start, head_end):
-                head_end = bracketed.end()
+            if run_in := _RUN_IN.match(folded, start, head_end):
+                head_end = run_in.end()
         else:
             limit = line_end if line_end >= 0 else end
             label = wording.grammar.label.match(folded, head, limit)

@@ -326,7 +326,7 @@ def _open_up(wording: Wording, roots: list[Node]) -> None:
     for node in childless:
         kids = answered_lines(wording, node.body, node.end)
         kids = kids or answered_points(wording, node.body, node.end)
-        if not kids and (not signs.has_measures_label(node) or signs.aspect(node)):
+        if not kids and (signs.only_rated(node) or signs.aspect(node)):
             told = clauses(wording, node.body, node.end, sentences=not signs.strong(node))
             kids = (
                 under_headings(wording, told, node.body, node.end)

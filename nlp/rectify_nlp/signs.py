@@ -63,6 +63,13 @@ class Signs:
         labels = self.wording.labels(node.body, node.end)
         return any(self.wording.opens_measures(label, node.end) for label in labels)
 
+    def only_rated(self, node: Node) -> bool:
+        """Whether no label of `node` opens measures but those whose line is a status."""
+        return all(
+            not label["measures"] or self.wording.rates(label, node.end)
+            for label in self.wording.labels(node.body, node.end)
+        )
+
     def _has_status_label(self, node: Node) -> bool:
         statuses, text = self.wording.statuses, self.wording.text
         return node.kind != "is" and any(

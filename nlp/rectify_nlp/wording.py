@@ -196,6 +196,11 @@ class Wording:
         value = self.statuses.after_label(self.text, label.start(), end)
         return value is None or bool(self.text[value[1] : end].strip())
 
+    def rates(self, label: re.Match[str], end: int) -> bool:
+        """Whether the label's line holds a status and no more (完成情况:已完成)."""
+        value = self.statuses.after_label(self.text, label.start(), end)
+        return value is not None and (value[1] >= end or self.text[value[1]] == "\n")
+
     def label_ahead(self, start: int, end: int) -> bool:
         """Whether the next label, within a few sentences, opens the measures or goes before them."""
         starts = self._label_starts
