@@ -47,7 +47,7 @@ _FOUND = pattern(
     rf"[。\n \]](?P<clause>{_FURTHER}(?P<head>"
     rf"(?:在[^,。;:\n]{{2,18}},)?{_FINDER}(?:在[^,。;:\n]{{2,10}})?(?:还|也|又|同时|另){{0,2}}"
     r"(?:反馈|指出|发现|查出|认为|提到|提出|点[到出名])(?!后|会|了|的|意见|问题|情况)[,:]?[^。\n]{8,200}"
-    r"|(?<=[此另]外,)[^,。;:\n]{2,30}存在[^。\n]{4,80}))(?=。)"
+    r"|(?<=[此另]外,)[^,。;:\n]{2,30}存在[^。\n]{4,80}))(?=。|\n)"
 )
 # Problems that a line opens with: what is wrong in some respect, that there is something,
 # or its words quoted.
@@ -114,9 +114,16 @@ def _by_finder(wording: Wording, start: int, end: int) -> Iterator[Told]:
     for match in _FOUND.finditer(text, max(0, start - 1), end):
         if not _COUNTS.search(match["head"]):
             head, stop = match.span("head")
-            yield Told(match.start("clause"), (head, head), head, stop + 1)
+            yield Told(
+                match.start("clause"), (head, head), head, stop + text.startswith("。", stop)
+            )
     for match in _OPENS.finditer(text, start, end):
-        if match["head"].startswith("“") or wording.deficit(match["head"]):
+        respect, _, said = match["head"].partition("方面,主要是")
+        if (
+            respect.startswith("“")
+            or wording.deficit(match["head"])
+            or (said and not wording.positive(said))
+        ):
             head = match.start("head")
             yield Told(head, (head, head), *match.span("head"))
 

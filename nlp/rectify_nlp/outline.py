@@ -118,7 +118,7 @@ def under_headings(wording: Wording, told: list[Node], start: int, stop: int) ->
     lines = list(_short_headings(wording, [node.start for node in told], start, stop))
     starts = {line[0] for line in lines} | {node.start for node in told}
     answers = bytearray(stop)
-    for low, high in (node.answer for node in told if node.answer):
+    for low, high in filter(None, (node.answer or _line_below(wording, node) for node in told)):
         answers[low:high] = b"\1" * (high - low)
     lines += [
         line
@@ -132,6 +132,14 @@ def under_headings(wording: Wording, told: list[Node], start: int, stop: int) ->
     for node, after in pairwise(nodes):
         node.end = after.start
     return tree(wording, nodes)
+
+
+def _line_below(wording: Wording, node: Node) -> tuple[int, int] | None:
+    """The line below one that a problem fills: its answer."""
+    if not wording.text.startswith("\n", node.head_end):
+        return None
+    below = LINE.search(wording.text, node.head_end)
+    return below.span() if below else None
 
 
 def _short_headings(wording: Wording, told: list[int], start: int, stop: int) -> Iterator[Start]:
