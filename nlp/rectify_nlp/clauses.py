@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from rectify_nlp.markers import NUMERALS, ordinal_of
@@ -69,7 +70,6 @@ _ANSWERS_ALL = pattern(r"(?:针对|对于?|就)(?:上述|以上|这)[^,。;:\n]{
 _POINT = pattern(
     rf"(?:(?<=[。;\n ])|^)(?P<mark>[{NUMERALS}]{{1,2}}是)(?P<head>[^。]+。)(?P<own>.*?)(?=[。;][{NUMERALS}]{{1,2}}是|$)"
 )
-_LONGEST_ANSWERS = 4000  # characters
 
 
 def told_problems(wording: Wording, start: int, end: int, *, sentences: bool = False) -> list[Told]:
@@ -82,7 +82,9 @@ def told_problems(wording: Wording, start: int, end: int, *, sentences: bool = F
         points = [told for line in lines for told in _points(wording, line)]
         found = [*lists, *points, *_by_finder(wording, start, end), *found]
     kept = []
-    covered = bytearray(end - start)  # by those before it in `found`, and by their answers
+    # By those before it in `found` and by their answers. A text may end before it starts: where
+    # a title reaches over the next node.
+    covered = bytearray(max(end - start, 0))
     for told in found:
         if not covered[told.head - start]:
             kept.append(told)
@@ -139,8 +141,7 @@ def _listed(text: str, line: re.Match[str], end: int) -> list[Told]:
         return []
     answers = [below.span()] * len(items)
     if not _ANSWERS_ALL.match(text, below.start()):
-        stop = min(end, below.start() + _LONGEST_ANSWERS)
-        answers = _answers(text, below.start(), stop, len(items))
+        answers = _answers(text, below.start(), end, len(items))
     # What counts them belongs to none.
     starts = [lead.start(), *(item.start() for item in items[1:])]
     return [
@@ -150,12 +151,15 @@ def _listed(text: str, line: re.Match[str], end: int) -> list[Told]:
 
 
 def _answers(text: str, start: int, end: int, count: int) -> list[tuple[int, int]]:
-    """Where 关于第一个问题, ... up to the last of `count` lie; [] unless all do, in order."""
-    leads = list(_ANSWER.finditer(text, start, end))[:count]
-    if [_number(lead["which"]) for lead in leads] != list(range(1, count + 1)):
+    """Where 关于第一个问题, ... up to the last of `count` lie, in order, from `start` on and on so
+    many lines at most; [] unless all do."""
+    lines = [match.end() for match in islice(LINE.finditer(text, start, end), count)]
+    leads = list(_ANSWER.finditer(text, start, lines[-1]))
+    which = [_number(lead["which"]) for lead in leads]
+    if which != list(range(1, count + 1)) or leads[0].start() > start:
         return []
-    line_end = text.find("\n", leads[-1].end(), end)
-    stops = [*(lead.start() for lead in leads[1:]), line_end if line_end >= 0 else end]
+    stop = next(line_end for line_end in lines if line_end >= leads[-1].end())
+    stops = [*(lead.start() for lead in leads[1:]), stop]
     return [(lead.start(), stop) for lead, stop in zip(leads, stops, strict=True)]
 
 
