@@ -6,6 +6,7 @@ neighbours.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect
 from collections.abc import Iterator
 from itertools import pairwise, zip_longest
@@ -13,7 +14,15 @@ from operator import attrgetter, itemgetter
 
 from rectify_nlp.clauses import FIRST_CLAUSE, told_problems
 from rectify_nlp.heads import find_head
-from rectify_nlp.markers import NUMERALS, TITLE_LINE, Start, is_aspect, paragraphs, positions
+from rectify_nlp.markers import (
+    NUMERALS,
+    TITLE_LINE,
+    Start,
+    is_aspect,
+    ordinal_of,
+    paragraphs,
+    positions,
+)
 from rectify_nlp.patterns import pattern
 from rectify_nlp.tree import UNNUMBERED, Node, heading, tree
 from rectify_nlp.wording import DONE, LINE, Wording, line_above, skip_blank
@@ -48,7 +57,7 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
 
 
 def _headings_above(wording: Wording, found: list[Start]) -> Iterator[Start]:
-    """Unnumbered headings that name an aspect, right above a marker."""
+    """Unnumbered headings that name an aspect, right above a marker, and sections right above them."""
     folded = wording.text
     taken = {start for start, _, _ in found}
     for start, _, inline in found:
@@ -59,6 +68,14 @@ def _headings_above(wording: Wording, found: list[Start]) -> Iterator[Start]:
             continue
         if is_aspect(wording.grammar, folded[begin:end]):
             yield begin, ("aspect", 0, begin), False
+            section, end = line_above(folded, begin)
+            if (
+                section not in taken
+                and TITLE_LINE.fullmatch(folded, section, end)
+                and wording.grammar.issues.search(folded, section, end)
+                and _PARAGRAPH.search(folded, 0, section)  # else it is the title of the page
+            ):
+                yield section, ("title", 1, section), False
 
 
 def _further_notices(wording: Wording, found: list[Start], stop: int) -> Iterator[Start]:
@@ -84,7 +101,9 @@ def _further_clauses(wording: Wording, found: list[Start]) -> Iterator[Start]:
             ):
                 # Others of its form, not a measure that mentions a problem.
                 if text[told.head] == text[head] and text[told.head_end - 3] == "的":
-                    yield told.start, ("open", 0, told.head), True
+                    mark = text[slice(*told.mark)]
+                    own = (kind, ordinal_of(mark.rstrip("是"))) if mark else ("open", 0)
+                    yield told.mark[0], (*own, told.head), True
 
 
 def _lost_numbers(wording: Wording, found: list[Start]) -> Iterator[Start]:
@@ -180,19 +199,22 @@ def openers(wording: Wording, start: int, end: int) -> list[Node]:
 
 
 def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
-    """Nodes for unnumbered lines that each have the same measures label right below; [] below two."""
+    """Nodes for unnumbered lines that each have the same measures label, right below or behind
+    the problem; [] below two."""
     folded = wording.text
-    labels: dict[str, list[int]] = {}
+    labels: dict[str, list[re.Match[str]]] = {}
     for label in wording.labels(start, end):
-        opens = label["measures"] and not wording.rates(label, end)
-        if opens and folded[label.start() - 1] in "\n ":
-            labels.setdefault(label["measures"], []).append(label.start())
-    lines = []
-    for label_start in max(labels.values(), key=len, default=[]):
-        first, stop = line_above(folded, label_start)
+        if label["measures"] and not wording.rates(label, end):
+            labels.setdefault(label["measures"], []).append(label)
+    lines: list[Start] = []
+    for label in max(labels.values(), key=len, default=[]):
+        first, stop = line_above(folded, label.start())
+        if folded[label.start() - 1] not in "\n ":  # in mid-line
+            first, stop = folded.rfind("\n", 0, label.start()) + 1, label.start()
+        elif "\n" not in folded[stop : label.start()]:
+            return []
         titled = start <= first and stop - first <= _LONGEST_TITLE
-        right_below = "\n" in folded[stop:label_start]
-        if not (titled and right_below) or wording.grammar.label.match(folded, first):
+        if not titled or wording.grammar.label.match(folded, first):
             return []
         lines.append((first, ("line", 0, first), False))
     return _nodes(wording, lines, end) if len(lines) >= 2 else []
