@@ -28,7 +28,7 @@ class Told(NamedTuple):
 
 
 # 针对反馈的问题, ... is about no single one.
-_ALL_OF_THEM = r"[^。;,\n“]{0,12}?(?:存在|反馈|指出|发现|查[出实])的?(?:意见|具体|主要|突出|各|这|[0-9]|问题)|上述|以上|[^。;,\n]{0,3}这"
+_ALL_OF_THEM = r"[^。;,\n“]{0,12}?(?:存在|反馈|指出|发现|查[出实])的?(?:意见|具体|主要|突出|各|这|[0-9]|问题)|上述|以上|仍未|尚未|[^。;,\n]{0,3}这"
 # What leads over to a further problem.
 _FURTHER = r"(?:(?:此外|另外|同时|其次|再次|还有(?:就是)?|同样在[^,。\n]{2,8}),)?"
 _CLAUSE_PROBLEM = (
@@ -53,11 +53,15 @@ _FOUND = pattern(
 # Problems that a line opens with: what is wrong in some respect, that there is something,
 # or its words quoted.
 _OPENS = pattern(
-    r"(?<=\n)(?P<indent>[ ]*)(?P<head>[^,。;:\n]{2,30}方面,主要是[^。\n]{6,200}。|[^,。;:\n]{2,30}存在[^。\n]{4,80}(?:现象|问题|情况)[^。\n]{0,80}。"
+    r"(?<=\n)[ ]*(?P<head>[^,。;:\n]{2,30}方面,主要是[^。\n]{6,200}。|[^,。;:\n]{2,30}存在[^。\n]{4,80}(?:现象|问题|情况)[^。\n]{0,80}。"
     rf"|“[^”\n]{{6,160}}”——这(?:也|同样)?是{_FINDER}[^。\n]{{2,40}}。)"
 )
 _MANY = r"[个点项条](?:方面)?的?(?:主要|突出|具体)?的?"
-_COUNTS = pattern(rf"(?:[0-9]+|[{NUMERALS}两]+){_MANY}(?:问题|不足)")
+# Counts of problems; praise, advice, deeds.
+_NO_PROBLEM = pattern(
+    r"后,|后[^,。]{0,6}立即|建议|肯定|成效(?!不)|采纳|履行职责|已(?:全部|均|分别)?[追收退补缴清拆修整完约制采]|"
+    rf"(?:[0-9]+|[{NUMERALS}两]+){_MANY}(?:问题|不足)"
+)
 # A sentence that counts problems, and the list of them on the same line.
 _LIST = pattern(
     rf"[^;\n]*?(?:有|存在|[为是])(?P<count>[0-9]{{1,2}}|[{NUMERALS}两]){_MANY}(?:问题|不足)?[:。](?P<items>[^\n]+)"
@@ -68,7 +72,7 @@ _ANSWER = pattern(
 )
 _ANSWERS_ALL = pattern(r"(?:针对|对于?|就)(?:上述|以上|这)[^,。;:\n]{0,10}(?:问题|不足|情况),")
 _POINT = pattern(
-    rf"(?:(?<=[。;\n ])|^)(?P<mark>[{NUMERALS}]{{1,2}}是)(?P<head>[^。]+。)(?P<own>.*?)(?=[。;][{NUMERALS}]{{1,2}}是|$)"
+    rf"(?:(?<=[。;\n ])|^)(?P<mark>[{NUMERALS}]{{1,2}}是)(?P<head>[^。]{{2,300}}。)(?P<own>.*?)(?=[。;][{NUMERALS}]{{1,2}}是|$)"
 )
 
 
@@ -114,12 +118,14 @@ def _by_clause(wording: Wording, start: int, end: int) -> Iterator[Told]:
 def _by_finder(wording: Wording, start: int, end: int) -> Iterator[Told]:
     text = wording.text
     for match in _FOUND.finditer(text, max(0, start - 1), end):
-        if not _COUNTS.search(match["head"]):
+        if not _NO_PROBLEM.search(match["head"]):
             head, stop = match.span("head")
             yield Told(
                 match.start("clause"), (head, head), head, stop + text.startswith("。", stop)
             )
     for match in _OPENS.finditer(text, start, end):
+        if _NO_PROBLEM.search(match["head"]):
+            continue
         respect, _, said = match["head"].partition("方面,主要是")
         if (
             respect.startswith("“")
@@ -142,11 +148,13 @@ def _listed(text: str, line: re.Match[str], end: int) -> list[Told]:
     answers = [below.span()] * len(items)
     if not _ANSWERS_ALL.match(text, below.start()):
         answers = _answers(text, below.start(), end, len(items))
+    if not answers:
+        return []
     # What counts them belongs to none.
     starts = [lead.start(), *(item.start() for item in items[1:])]
     return [
         Told(start, _mark(item), *item.span("head"), answer)
-        for start, item, answer in zip(starts, items, answers, strict=False)
+        for start, item, answer in zip(starts, items, answers, strict=True)
     ]
 
 

@@ -36,9 +36,9 @@ class Grammar:
     occasion: re.Pattern[str]
     foreign: re.Pattern[str]
     regulation: re.Pattern[str]
-    own: re.Pattern[str]
+    notice: re.Pattern[str]
     findings: re.Pattern[str]
-    other: re.Pattern[str]
+    no_notice: re.Pattern[str]
 
 
 # What may stand around an item label: an opening bracket or ordinal before it, a
@@ -117,7 +117,7 @@ def load_grammar(path: Path | None = None) -> Grammar:
         occasion=pattern(words("document", "occasion")),
         foreign=pattern(words("document", "foreign")),
         regulation=pattern(words("document", "regulation")),
-        own=titled("own"),
+        notice=titled("notice"),
         findings=titled("findings"),
-        other=titled("other"),
+        no_notice=titled("no_notice"),
     )

@@ -9,17 +9,16 @@ from __future__ import annotations
 import re
 from bisect import bisect
 from collections.abc import Iterator
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from operator import attrgetter, itemgetter
 
-from rectify_nlp.clauses import FIRST_CLAUSE, told_problems
+from rectify_nlp.clauses import FIRST_CLAUSE, Told, told_problems
 from rectify_nlp.heads import find_head
 from rectify_nlp.markers import (
     NUMERALS,
     TITLE_LINE,
     Start,
     is_aspect,
-    ordinal_of,
     paragraphs,
     positions,
 )
@@ -36,7 +35,7 @@ def outline(wording: Wording, stop: int, *, unnumbered: bool = False) -> list[No
     """
     folded = wording.text
     found = list(positions(wording, stop))
-    found += [*_lost_numbers(wording, found), *_further_clauses(wording, found)]
+    found += _lost_numbers(wording, found)
     found.sort(key=itemgetter(0))
     found += [*_headings_above(wording, found), *_further_notices(wording, found, stop)]
     found.sort(key=itemgetter(0))
@@ -88,24 +87,6 @@ def _further_notices(wording: Wording, found: list[Start], stop: int) -> Iterato
             yield title, ("title", 0, title), False
 
 
-def _further_clauses(wording: Wording, found: list[Start]) -> Iterator[Start]:
-    """Clauses behind a number that tell further problems on its line: 1.对...问题, ... 对...问题, ..."""
-    text = wording.text
-    stops = [start for start, _, _ in found[1:]]
-    for (_, (kind, _, head), _), stop in zip_longest(found, stops):
-        first = None if kind in UNNUMBERED else FIRST_CLAUSE.match(text, head, stop or len(text))
-        if first and not first["bare"]:
-            line_end = text.find("\n", head, stop)
-            for told in told_problems(
-                wording, first.end(), line_end if line_end >= 0 else first.endpos
-            ):
-                # Others of its form, not a measure that mentions a problem.
-                if text[told.head] == text[head] and text[told.head_end - 3] == "的":
-                    mark = text[slice(*told.mark)]
-                    own = (kind, ordinal_of(mark.rstrip("是"))) if mark else ("open", 0)
-                    yield told.mark[0], (*own, told.head), True
-
-
 def _lost_numbers(wording: Wording, found: list[Start]) -> Iterator[Start]:
     """The line that opens with a deficit where a count leaves out one number."""
     for (start, (kind, ordinal, _), _), (stop, (other, number, _), inline) in pairwise(found):
@@ -136,13 +117,15 @@ def under_headings(wording: Wording, told: list[Node], start: int, stop: int) ->
     """Nodes of running text below the unnumbered headings between them."""
     lines = list(_short_headings(wording, [node.start for node in told], start, stop))
     starts = {line[0] for line in lines} | {node.start for node in told}
-    answers = bytearray(stop)
+    answers = bytearray(stop - start)
     for low, high in filter(None, (node.answer or _line_below(wording, node) for node in told)):
-        answers[low:high] = b"\1" * (high - low)
+        answers[low - start : high - start] = b"\1" * (high - low)
     lines += [
         line
         for line in paragraphs(wording, start, told[-1].start)
-        if line[1][0] in ("aspect", "line") and line[0] not in starts and not answers[line[0]]
+        if line[1][0] in ("aspect", "line")
+        and line[0] not in starts
+        and not answers[line[0] - start]
     ]
     # Above the first heading no line tells a problem by itself.
     first = min((line[0] for line in lines if line[1][0] != "line"), default=stop)
@@ -171,8 +154,9 @@ def _short_headings(wording: Wording, told: list[int], start: int, stop: int) ->
     lines = [match.span() for match in LINE.finditer(text, start, stop)]
     long = [high - low >= _PARAGRAPH_FROM for low, high in lines]
     short = [_SHORT_HEADING.fullmatch(text, *line) is not None for line in lines]
-    # Above the first paragraph stands the title of the page.
-    first = long.index(True) if start == 0 and any(long) else 0
+    # Above the first sentence stands the title of the page.
+    told_from = (i for i, line in enumerate(lines) if "。" in text[slice(*line)])
+    first = next(told_from, len(lines)) if start == 0 else 0
     at = [i for i in range(first, len(lines) - 1) if short[i]]
     for (i, low), (_, high) in pairwise([*((i, lines[i][0]) for i in at), (len(lines), stop)]):
         if low > told[-1]:
@@ -245,8 +229,27 @@ def clauses(
 ) -> list[Node]:
     """Nodes for problems in running text (see `told_problems`); [] below `least`."""
     found = told_problems(wording, start, end, sentences=sentences)
-    if len(found) < least:
+    return _told_nodes(wording, found, end) if len(found) >= least else []
+
+
+def further_clauses(wording: Wording, node: Node) -> list[Node]:
+    """Nodes for the clauses behind a numbered one on its line that tell further problems in its
+    form: 1.对...的问题, ... 对...的问题, ..."""
+    text = wording.text
+    first = FIRST_CLAUSE.match(text, node.head, node.end)
+    if first is None or first["bare"] or first.end("head") != node.head_end:
         return []
+    line_end = text.find("\n", node.head_end, node.end)
+    end = line_end if line_end >= 0 else node.end
+    found = [
+        told
+        for told in told_problems(wording, node.head_end, end)
+        if text[told.head] == text[node.head] and text.startswith("的问题", told.head_end - 3)
+    ]
+    return _told_nodes(wording, found, node.end)
+
+
+def _told_nodes(wording: Wording, found: list[Told], end: int) -> list[Node]:
     nodes = _nodes(wording, [(told.start, ("clause", 0, told.head), True) for told in found], end)
     for node, told in zip(nodes, found, strict=True):
         node.mark_start, node.mark_end = told.mark
@@ -278,9 +281,6 @@ def _nodes(wording: Wording, found: list[Start], stop: int) -> list[Node]:
                 head, labelled = bare, True
             head_end, form = find_head(folded, head, limit, wording.grammar)
             form = "labelled" if labelled else form
-            clause = FIRST_CLAUSE.match(folded, head, limit) if kind == "open" and inline else None
-            if clause:
-                head_end, form = clause.end("head"), "about"
             if form == "quoted" and folded.startswith(",", head_end):
                 # What follows the comma is part of the title where a line break closes it.
                 stop_ = folded.find("。", head_end, limit) + 1
@@ -294,9 +294,8 @@ def _nodes(wording: Wording, found: list[Start], stop: int) -> list[Node]:
             if not several and wording.states_problem(folded[head_end:further]):
                 head_end = further
         head_end, body = wording.statuses.behind(folded, head, head_end, end)
-        mark = head if kind == "open" else start
         nodes.append(
-            Node(kind, ordinal, start, mark, mark_end, head, head_end, body, end, inline, form)
+            Node(kind, ordinal, start, start, mark_end, head, head_end, body, end, inline, form)
         )
     return nodes
 

@@ -12,10 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from rectify_nlp.outline import answered_lines, answered_points, clauses, openers, under_headings
+from rectify_nlp.outline import (
+    answered_lines,
+    answered_points,
+    clauses,
+    further_clauses,
+    openers,
+    under_headings,
+)
 from rectify_nlp.patterns import pattern
 from rectify_nlp.signs import TEXT, Signs
-from rectify_nlp.tree import Node
+from rectify_nlp.tree import INNERMOST, Node
 from rectify_nlp.wording import Wording
 
 ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"
@@ -209,7 +216,8 @@ class Roles:
         runs_on = node.children[0].ordinal == 2  # the first stands right behind the label
         return (
             labelled == [last]
-            and all(closing)
+            and not last.children
+            and set(closing) == {True}
             and not self.signs.strong(last)
             and (runs_on or not any(map(self.signs.like_issue, node.children)))
         )
@@ -316,6 +324,12 @@ class Roles:
 def _open_up(wording: Wording, roots: list[Node]) -> None:
     """Give childless headings the unnumbered problems of their text for children."""
     signs = Signs(wording)  # what it says of a node that gets children holds no more
+    for siblings, above in [
+        (roots, None),
+        *((n.children, n) for r in roots for n in (r, *r.walk())),
+    ]:
+        if above is None or signs.leads(above):
+            siblings[:] = [n for sibling in siblings for n in (sibling, *_further(signs, sibling))]
     childless = [
         node
         for root in roots
@@ -328,6 +342,9 @@ def _open_up(wording: Wording, roots: list[Node]) -> None:
         kids = kids or answered_points(wording, node.body, node.end)
         if not kids and (signs.only_rated(node) or signs.aspect(node)):
             told = clauses(wording, node.body, node.end, sentences=not signs.strong(node))
+            if told and wording.text[node.body : told[0].start].strip():
+                # Behind other text a sentence that says who found something opens no list.
+                told = told if clauses(wording, node.body, node.end) else []
             kids = (
                 under_headings(wording, told, node.body, node.end)
                 if told
@@ -344,6 +361,18 @@ def _open_up(wording: Wording, roots: list[Node]) -> None:
         for node in childless:
             if not node.children and not signs.has_measures_label(node):
                 _adopt(node, clauses(wording, node.body, node.end, least=1))
+
+
+def _further(signs: Signs, node: Node) -> list[Node]:
+    """Further problems told on the line of a numbered one, for siblings of it."""
+    if node.children or node.kind in (*INNERMOST, "clause") or signs.has_measures_label(node):
+        return []
+    found = further_clauses(signs.wording, node)
+    for told in found:
+        told.parent = node.parent
+    if found:
+        node.end = found[0].start
+    return found
 
 
 def _openers(signs: Signs, node: Node) -> list[Node]:

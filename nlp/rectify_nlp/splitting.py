@@ -114,13 +114,16 @@ _BULLET = pattern(
 
 def _chinese_stops(text: str) -> str:
     """Text whose sentences end in western full stops, with Chinese ones for them."""
-    if text.count(".") <= text.count("。"):
-        return text
-    return _WESTERN_STOP.sub("。", text)
+    chinese, western = text.count("。"), text.count(".")
+    if western > chinese and len(_WESTERN_STOP.findall(text)) > chinese:
+        return _WESTERN_STOP.sub("。", text)
+    return text
 
 
-# Not the one behind a number at the start of a line (一.).
-_WESTERN_STOP = pattern(rf"(?<={NON_ASCII}|[”)%])(?<![{NUMERALS}])\.(?!\.)")
+# Behind a word, not behind a number at the start of a line (一. or ①.).
+_WESTERN_STOP = pattern(
+    rf"(?<={NON_ASCII}|[”%])(?<![①-⑳])(?<![\n ][{NUMERALS}])(?<![\n ][{NUMERALS}]{{2}})\.(?!\.)"
+)
 
 
 def _blank(sign: re.Match[str]) -> str:
@@ -133,7 +136,7 @@ class _Splitter:
     ) -> None:
         self.text = text
         self._fold = Folded.of(text)
-        self.folded = _BULLET.sub(_blank, "\n" + _chinese_stops(self._fold.text))[1:]
+        self.folded = _BULLET.sub(_blank, _chinese_stops("\n" + self._fold.text))[1:]
         self.grammar = grammar
         self.statuses = statuses
         self.taxonomy = taxonomy
@@ -144,6 +147,7 @@ class _Splitter:
     def run(self, *, trace: bool) -> Split:
         stop = self._closing()
         nodes = self._nodes(stop, unnumbered=False)
+        # Points (一是 ...) number no issues by themselves: they may be the measures of running text.
         numbered = any(node.parent is None and node.kind not in INNERMOST for node in nodes)
         if not numbered or not any(node.role == ISSUE for node in nodes):
             running = self._nodes(stop, unnumbered=True)
@@ -202,7 +206,9 @@ class _Splitter:
                 farewell = -1
             elif len(line) < 400 and farewell < 0 and self.grammar.closing_wider.match(line):
                 above, above_end = line_above(folded, start)
-                farewell = above if _SLOGAN.fullmatch(folded, above, above_end) else start
+                slogan = self.grammar.next.search(folded, above, above_end)
+                titled = slogan and _SLOGAN.fullmatch(folded, above, above_end)
+                farewell = above if titled else start
             start = end + 1
         return farewell if farewell >= 0 else stop
 
@@ -219,13 +225,13 @@ class _Splitter:
         issues = [node for node in nodes if node.role == ISSUE]
         top = self.folded[:20000]
         labelled = sum(1 for node in issues if self.signs.labelled_below(node))
-        if not issues or self.wording.kind == "other":
-            return False
-        if self.grammar.regulation.search(self.folded):
+        if not issues or self.grammar.regulation.search(self.folded):
             return False
         asked = sum(1 for node in issues if self.signs.head(node).endswith("?"))
         if asked * 2 >= len(issues):
             return False  # questions and answers
+        if self.wording.kind == "no_notice" and not self._tells_results(issues):
+            return False
         if labelled >= 2:
             return True
         strong = sum(1 for node in issues if self.signs.strong(node))
@@ -236,7 +242,8 @@ class _Splitter:
         if (strong >= 2 and subject) or (labelled and strong):
             return True
         like = sum(1 for node in issues if self.signs.like_issue(node))
-        if len(issues) == 1 and not (labelled or strong or self.wording.kind == "own"):
+        titled = self.wording.kind == "notice"
+        if len(issues) == 1 and not (labelled or strong or (like and titled)):
             return False
         if (
             self.grammar.occasion.search(top)
@@ -249,6 +256,16 @@ class _Splitter:
             1 for node in issues if len(self.signs.own(node).strip()) >= 20 or node.children
         )
         return "整改" in top and like >= 4 and answered >= 4 and like * 4 >= len(issues) * 3
+
+    def _tells_results(self, issues: list[Node]) -> bool:
+        """Whether labels of several issues say what came of them, not what is planned."""
+        labels = (
+            label.group()
+            for node in issues
+            for label in self.wording.labels(node.body, node.end)
+            if label["measures"]
+        )
+        return sum(_RESULT.search(label) is not None for label in labels) >= 2
 
     def _issues(self, nodes: list[Node], stop: int) -> Iterator[Issue]:
         inside = [node for node in nodes if node.role in (ISSUE, HEADING, OUTSIDE)]
@@ -364,6 +381,7 @@ class _Splitter:
 
 _ITEM = pattern(r"[一二三四五六七八九十]+、|[(][一二三四五六七八九十0-9]+[)]|[0-9]+[.、]")
 _TITLED = pattern(r"(?:关于|针对)[^\n]{2,300}?问题|(?:反馈|存在)问题")
+_RESULT = pattern("情况|成效|成果|结果|进展")
 # An unnumbered heading.
 _SLOGAN = pattern(r"[^。;!?:,、0-9\n]{4,20}")
 _SIGNATURE = pattern(

@@ -232,7 +232,8 @@ def _grouped(cells: Sequence[str], at: int, header: Sequence[str]) -> tuple[list
 
 def _card(rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines "label:text" of a table of one issue, its labels in the left column; else []."""
-    pairs = [_labelled(row) for row in rows if 2 <= len(row) <= 3]
+    captioned = any(map(_is_captioned, rows))
+    pairs = [_labelled(row) for row in rows if len(row) == 2 or (captioned and len(row) == 3)]
     kinds = {_kind(label) for label, _ in pairs}
     if len(pairs) < len(rows) or not (kinds & {"problem", "task"} and kinds & {"planned", "done"}):
         return []
@@ -240,10 +241,14 @@ def _card(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _labelled(row: Sequence[str]) -> tuple[str, str]:
-    """Label and text of a row, without the caption of several rows before its label."""
-    captioned = len(row) > 2 and _kind(row[0]) is None and _kind(row[1]) is not None
-    label, *texts = row[1:] if captioned else row
+    """Label and text of a row, without the caption before its label."""
+    label, *texts = row[1:] if _is_captioned(row) else row
     return _tight(label), " ".join(texts)
+
+
+def _is_captioned(row: Sequence[str]) -> bool:
+    """Whether a row begins with the caption of several, a merged cell."""
+    return len(row) == 3 and _kind(row[0]) is None and _kind(row[1]) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from rectify_nlp.wording import Wording
 class Node:
     """One marker with the text it governs, up to the next marker.
 
-    `start`: where it begins, `mark_start`, `mark_end`: the number; `head`, `head_end`: the title or first sentence after
-    it, `body`: the text behind it and behind a status in brackets; `end`: where the next
+    `start`: where it begins, `mark_start`, `mark_end`: the number; `head`, `head_end`: the
+    title or first sentence after it, `body`: the text behind it and behind a status in brackets; `end`: where the next
     node starts.
     `answer`: where its measures lie, if they do not follow. `role` and `reason` are filled
     in by the splitter.
@@ -83,7 +83,7 @@ def tree(wording: Wording, nodes: list[Node]) -> list[Node]:
         if depth is None and node.kind == "aspect" and after is not None:
             # An unnumbered heading stands above what follows it.
             depth = next((i for i, n in enumerate(stack) if _of_a_kind(n, after)), None)
-        if node.kind == "open" and stack and _answered(wording, stack[-1]):
+        if node.kind == "open" and stack and _answered_title(wording, stack[-1]):
             # One of the numbered issues, without its number.
             depth = len(stack) - 1
             node.kind, node.ordinal = stack[-1].kind, stack[-1].ordinal
@@ -103,10 +103,8 @@ def tree(wording: Wording, nodes: list[Node]) -> list[Node]:
     return roots
 
 
-def _answered(wording: Wording, node: Node) -> bool:
-    """Whether the node is a title with its measures, or a clause that is answered in its sentence."""
-    title = node.form in ("quoted", "about") and _labelled(wording, node)
-    return title or wording.text.startswith("问题,", node.head_end - 2)
+def _answered_title(wording: Wording, node: Node) -> bool:
+    return node.form in ("quoted", "about") and _labelled(wording, node)
 
 
 def _title_alone(wording: Wording, node: Node) -> bool:
@@ -123,10 +121,12 @@ def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]
     if not same:
         other_form = 1 < node.ordinal != last.get(node.kind, 0) + 1
         return _in_other_form(wording, stack, node) if other_form else None
-    again = node.ordinal == 1 and same == [len(stack) - 1]
+    # The ordinal of an unnumbered heading is none.
+    opens = node.ordinal == 1 and node.kind not in ("title", "aspect")
+    again = opens and same == [len(stack) - 1]
     if again and _opens_list(wording, stack[-1]):
         return None  # the same numbering once more, a level below
-    if node.ordinal == 1 and same[-1] < len(stack) - 1 and _title_alone(wording, stack[-1]):
+    if opens and same[-1] < len(stack) - 1 and _title_alone(wording, stack[-1]):
         return None  # measures below a title, numbered like the headings above it
     fitting = [i for i in same if stack[i].ordinal + 1 == node.ordinal]
     if len(fitting) > 1 and (

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from rectify_nlp.grammar import INNER_LABEL, LABEL_BEHIND, Grammar
 from rectify_nlp.patterns import NON_ASCII, pattern
@@ -45,6 +45,11 @@ _CONTACT = pattern(r"电话|邮箱|地址")
 _LONGEST_SIGNATURE, _SHORTEST_TITLE, _LONGEST_TITLE = 40, 6, 60
 # Titles are looked for in so many characters.
 _TOP = 1000
+_BREADCRUMB = pattern("[>\u203a\u00bb|]")
+# What no title is or holds: an item, a sentence.
+_TEXT = pattern(
+    r"^(?:[一二三四五六七八九十]+[、.]|[(][一二三四五六七八九十0-9]+[)]|[0-9]+[.、])|[。;]"
+)
 _BARE_PROBLEM = pattern(
     rf"(?:反馈|存在)问题(?![的共及和是有数整主如清]|进[行一]|逐[条项])(?={NON_ASCII})"
 )
@@ -92,15 +97,29 @@ class Wording:
 
     @cached_property
     def kind(self) -> str:
-        """What the document calls itself: "own" (a notice), "findings", "other"; "" unknown."""
+        """What the document calls itself: "notice", "findings", "no_notice"; "" unknown."""
         lines = [line.strip(MARKDOWN) for line in self.text[:_TOP].split("\n")]
-        above = takewhile(lambda line: len(line) <= _LONGEST_TITLE, lines)
-        kinds = {self._kind(line) for line in above if len(line) >= _SHORTEST_TITLE}
-        return next((kind for kind in ("own", "findings", "other") if kind in kinds), "")
+        above = takewhile(self._may_be_title, filter(None, lines))
+        # A title may stand on two lines. Where the page stands in the site is none.
+        lines = [line for line in above if not _BREADCRUMB.search(line)]
+        titles = [*lines, *map("".join, pairwise(lines))]
+        kinds = {self._kind(title) for title in titles if len(title) >= _SHORTEST_TITLE}
+        return next((kind for kind in ("notice", "findings", "no_notice") if kind in kinds), "")
+
+    def _may_be_title(self, line: str) -> bool:
+        return (
+            len(line) <= _LONGEST_TITLE
+            and not _TEXT.search(line)
+            and self.grammar.label.match(line) is None
+        )
 
     def _kind(self, title: str) -> str:
         grammar = self.grammar
-        endings = {"other": grammar.other, "findings": grammar.findings, "own": grammar.own}
+        endings = {
+            "no_notice": grammar.no_notice,
+            "findings": grammar.findings,
+            "notice": grammar.notice,
+        }
         return next((kind for kind, ending in endings.items() if ending.search(title)), "")
 
     @cached_property
@@ -109,8 +128,8 @@ class Wording:
         text = self.text
         titled = self.kind == "findings"
         return (
-            self.kind != "own"
-            and (titled or _FEEDBACK.search(text) is not None)
+            self.kind != "notice"
+            and _FEEDBACK.search(text) is not None
             and _ANSWERS.search(text) is None
             and (titled or _LISTED.search(text) is None)
             and not any(self.grammar.label.match(text, m.end()) for m in _LINE.finditer(text))
