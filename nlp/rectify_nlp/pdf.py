@@ -90,7 +90,7 @@ def _sheet(page: Any) -> _Sheet:
 
     # What stands askew is a watermark; what is printed twice in one place is bold.
     chars = dedupe_chars([char for char in page.chars if _is_level(char["matrix"])])
-    tables = [t for t in page.find_tables() if len(t.rows) > 1 and len(t.columns) > 1]
+    tables = [t for t in _tables(page) if len(t.rows) > 1 and len(t.columns) > 1]
     running = [c for c in chars if not any(_within(c, table.bbox) for table in tables)]
     return _Sheet(
         width=page.width,
@@ -99,6 +99,25 @@ def _sheet(page: Any) -> _Sheet:
         tables=[(table.bbox[1], _grid(table, chars)) for table in tables],
         pictures=bool(page.images),
     )
+
+
+def _tables(page: Any) -> list[Any]:
+    """The tables of a page, each closed where its sides end: a row that goes on on the next page
+    has no line below it."""
+    tables: list[Any] = page.find_tables()
+    sides = [edge for edge in page.edges if edge["orientation"] == "v"]
+    ends = set()
+    for left, _, right, bottom in (table.bbox for table in tables):
+        below = [
+            side["bottom"]
+            for side in sides
+            if left - 1 <= side["x0"] <= right + 1
+            and side["top"] <= bottom + 1
+            and side["bottom"] > bottom + 3
+        ]
+        if len(below) > 1:
+            ends.add(max(below))
+    return page.find_tables({"explicit_horizontal_lines": sorted(ends)}) if ends else tables
 
 
 def _is_level(matrix: Sequence[float]) -> bool:
@@ -237,9 +256,11 @@ def _joined(table: Grid, more: Grid) -> Grid:
 
 
 def _is_cut(row: Sequence[Cell], rest: Sequence[Cell]) -> bool:
-    """Whether `rest` has no number of its own and goes on in the middle of a sentence."""
-    longest = max(range(len(row)), key=lambda at: len(row[at].text))
-    return not rest[0].text and bool(rest[longest].text) and not _ENDS.search(row[longest].text)
+    """Whether `rest` has no number of its own and some cell goes on in mid-sentence."""
+    return not rest[0].text and any(
+        low.text and high.text and not _ENDS.search(high.text)
+        for high, low in zip(row, rest, strict=True)
+    )
 
 
 _ENDS = re.compile("[。！？；：!?;:”）)]$")
