@@ -66,7 +66,7 @@ _NO_PROBLEM = pattern(
 _LIST = pattern(
     rf"[^;\n]*?(?:有|存在|[为是])(?P<count>[0-9]{{1,2}}|[{NUMERALS}两]){_MANY}(?:问题|不足)?[:。](?P<items>[^\n]+)"
 )
-_ITEM = pattern(rf"(?P<mark>[{NUMERALS}]{{1,2}}是|[①-⑳])?(?P<head>[^;。]{{6,}}(?:。|(?=;)|$));?")
+_ITEM = pattern(rf"(?P<mark>[{NUMERALS}]{{1,2}}是|[①-⑳])?(?P<head>[^;。]{{4,}}(?:。|(?=;)|$));?")
 _ANSWER = pattern(
     rf"(?:对于?|关于|就|针对)第(?P<which>[0-9]{{1,2}}|[{NUMERALS}]{{1,3}})[个点项条][^,。;:\n]{{0,6}}[,:]"
 )

@@ -231,19 +231,30 @@ def _grouped(cells: Sequence[str], at: int, header: Sequence[str]) -> tuple[list
 
 
 def _card(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines "label:text" of a table of one issue, its labels in the left column; else []."""
+    """The lines "label:text" of a table of one issue, its labels in the left column, some also
+    in the third; else []. Its number stands before the problem."""
     captioned = any(map(_is_captioned, rows))
-    pairs = [_labelled(row) for row in rows if len(row) == 2 or (captioned and len(row) == 3)]
-    kinds = {_kind(label) for label, _ in pairs}
-    if len(pairs) < len(rows) or not (kinds & {"problem", "task"} and kinds & {"planned", "done"}):
+    pairs: list[tuple[str, str]] = []
+    for row in rows:
+        if len(row) == 2 or (captioned and len(row) == 3):
+            label, *texts = row[1:] if _is_captioned(row) else row
+            pairs.append((_tight(label), " ".join(texts)))
+        elif len(row) == 4 and _kind(row[0]) is not None and not _NUMERAL.fullmatch(row[2]):
+            pairs += [(_tight(row[0]), row[1]), (_tight(row[2]), row[3])]
+        else:
+            return []
+    kinds = [_kind(label) for label, _ in pairs]
+    if not ({"problem", "task"} & set(kinds) and {"planned", "done"} & set(kinds)):
         return []
-    return [line for label, text in pairs for line in f"{label}:{text}".split("\n")]
-
-
-def _labelled(row: Sequence[str]) -> tuple[str, str]:
-    """Label and text of a row, without the caption before its label."""
-    label, *texts = row[1:] if _is_captioned(row) else row
-    return _tight(label), " ".join(texts)
+    number = next(
+        (text for kind, (_, text) in zip(kinds, pairs, strict=True) if kind == "number"), ""
+    )
+    lines: list[str] = []
+    for kind, (label, text) in zip(kinds, pairs, strict=True):
+        before = f"{number} " if kind == "problem" and number.isdecimal() else ""
+        if kind != "number":
+            lines += f"{before}{label}:{text}".split("\n")
+    return lines
 
 
 def _is_captioned(row: Sequence[str]) -> bool:
@@ -288,7 +299,7 @@ _NUMBERED = re.compile(
 
 # What the heading of a column may say, without spaces and brackets; the first that fits.
 _HEADINGS = {
-    "number": re.compile(r"序号?|编号|问题(?:序号|编号)"),
+    "number": re.compile(r"序|(?:问题)?序号|.{0,8}编号"),
     "planned": re.compile(r".*(?:措施|举措|做法).*"),
     "other": re.compile(
         r".*(?:责任|单位|部门|领导|牵头|配合|时限|期限|时间|日期|备注|目标|类[别型]).*"
