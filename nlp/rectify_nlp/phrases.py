@@ -28,6 +28,10 @@ _WARNINGS = (
         r"没有切分出问题：文中谈到整改，但没有逐条列出问题",
     ),
     (
+        r"no issues found: by its title this is no rectification notice",
+        r"没有切分出问题：从标题看不是整改情况通报",
+    ),
+    (
         r"no issues found: this does not look like a rectification notice",
         r"没有切分出问题：不像是整改情况通报",
     ),

@@ -362,6 +362,8 @@ class _Splitter:
         self, issues: tuple[Issue, ...], nodes: list[Node], totals: Totals
     ) -> tuple[str, ...]:
         if not issues:
+            if self.wording.kind == "no_notice":
+                return ("no issues found: by its title this is no rectification notice",)
             about = self.grammar.subject.search(self.folded) is not None
             return (
                 "no issues found: the text speaks of rectification but lists no single problems"
