@@ -161,7 +161,7 @@ def test_asked_to_end_it_leaves_what_is_done_and_no_lock(
     given: Path, reference: dict[str, bytes], tmp_path: Path, signalled: int, status: int
 ) -> None:
     out = tmp_path / "out"
-    for _ in range(5):
+    for _ in range(20):
         process = subprocess.Popen(command(given, "-o", out, "-j", 1), stderr=subprocess.PIPE)
         wait_until(lambda: any(out.glob("part-*")))
         process.send_signal(signalled)
