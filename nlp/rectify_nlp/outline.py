@@ -153,7 +153,11 @@ def _short_headings(wording: Wording, told: list[int], start: int, stop: int) ->
         yield low, ("aspect", int(bisect(told, low) < bisect(told, high)), low), True
     lines = [match.span() for match in LINE.finditer(text, start, stop)]
     long = [high - low >= _PARAGRAPH_FROM for low, high in lines]
-    short = [_SHORT_HEADING.fullmatch(text, *line) is not None for line in lines]
+    problems = set(told)
+    short = [
+        line[0] not in problems and _SHORT_HEADING.fullmatch(text, *line) is not None
+        for line in lines
+    ]
     # Above the first sentence stands the title of the page.
     told_from = (i for i, line in enumerate(lines) if "。" in text[slice(*line)])
     first = next(told_from, len(lines)) if start == 0 else 0
