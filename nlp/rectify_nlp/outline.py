@@ -192,10 +192,15 @@ def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
     folded = wording.text
     labels: dict[str, list[re.Match[str]]] = {}
     for label in wording.labels(start, end):
-        if label["measures"] and not wording.rates(label, end):
+        if label["measures"]:
             labels.setdefault(label["measures"], []).append(label)
+    answers = [
+        [label for label in alike if not wording.rates(label, end)]
+        for alike in labels.values()
+        if len(alike) >= 2
+    ]
     lines: list[Start] = []
-    for label in max(labels.values(), key=len, default=[]):
+    for label in max(answers, key=len, default=[]):
         first, stop = line_above(folded, label.start())
         if folded[label.start() - 1] not in "\n ":  # in mid-line
             first, stop = folded.rfind("\n", 0, label.start()) + 1, label.start()

@@ -340,8 +340,11 @@ def _open_up(wording: Wording, roots: list[Node]) -> None:
     for node in childless:
         kids = answered_lines(wording, node.body, node.end)
         kids = kids or answered_points(wording, node.body, node.end)
-        if not kids and (signs.only_rated(node) or signs.aspect(node)):
-            told = clauses(wording, node.body, node.end, sentences=not signs.strong(node))
+        labelled = signs.has_measures_label(node) and not signs.only_rated(node)
+        if not kids and (not labelled or signs.aspect(node)):
+            # A title of the form of an issue, or a point, is none over others.
+            over = not signs.strong(node) and node.kind not in INNERMOST
+            told = clauses(wording, node.body, node.end, sentences=over)
             if told and wording.text[node.body : told[0].start].strip():
                 # Behind other text a sentence that says who found something opens no list.
                 told = told if clauses(wording, node.body, node.end) else []

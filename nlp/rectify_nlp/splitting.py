@@ -230,7 +230,8 @@ class _Splitter:
         asked = sum(1 for node in issues if self.signs.head(node).endswith("?"))
         if asked * 2 >= len(issues):
             return False  # questions and answers
-        if self.wording.kind == "no_notice" and not self._tells_results(issues):
+        # Titles come last: few notices need them looked at.
+        if not self._tells_results(issues) and self.wording.kind == "no_notice":
             return False
         if labelled >= 2:
             return True

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import NamedTuple
 
-from rectify_nlp.radicals import RADICALS
+from rectify_nlp.radicals import without_radicals
 
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\xad]")
 
 
 def one_line(text: str) -> str:
     """`text` on one line, with single spaces, nothing invisible and no radicals for characters."""
-    return " ".join(_INVISIBLE.sub("", text).translate(RADICALS).split())
+    return " ".join(_INVISIBLE.sub("", without_radicals(text)).split())
 
 
 class Cell(NamedTuple):
@@ -243,14 +243,13 @@ def _card(rows: Sequence[Sequence[str]]) -> list[str]:
             pairs += [(_tight(row[0]), row[1]), (_tight(row[2]), row[3])]
         else:
             return []
-    kinds = [_kind(label) for label, _ in pairs]
-    if not ({"problem", "task"} & set(kinds) and {"planned", "done"} & set(kinds)):
+    kinds = {_kind(label) for label, _ in pairs}
+    if not (kinds & {"problem", "task"} and kinds & {"planned", "done"}):
         return []
-    number = next(
-        (text for kind, (_, text) in zip(kinds, pairs, strict=True) if kind == "number"), ""
-    )
+    number = next((text for label, text in pairs if _kind(label) == "number"), "")
     lines: list[str] = []
-    for kind, (label, text) in zip(kinds, pairs, strict=True):
+    for label, text in pairs:
+        kind = _kind(label)
         before = f"{number} " if kind == "problem" and number.isdecimal() else ""
         if kind != "number":
             lines += f"{before}{label}:{text}".split("\n")

@@ -126,13 +126,12 @@ class Wording:
     def only_problems(self) -> bool:
         """Feedback made public: what inspectors found, without what was done about it."""
         text = self.text
-        titled = self.kind == "findings"
         return (
-            self.kind != "notice"
-            and _FEEDBACK.search(text) is not None
+            _FEEDBACK.search(text) is not None
             and _ANSWERS.search(text) is None
-            and (titled or _LISTED.search(text) is None)
             and not any(self.grammar.label.match(text, m.end()) for m in _LINE.finditer(text))
+            and self.kind != "notice"
+            and (_LISTED.search(text) is None or self.kind == "findings")
         )
 
     @cached_property
