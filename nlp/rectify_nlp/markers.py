@@ -26,6 +26,7 @@ _MARKER = pattern(
     rf"|(?P<arabic>[0-9]{{1,4}})(?:[.、](?![0-9])|[.、]{_YEAR}|[)])"
     rf"|[(][ ]*+(?P<arabic_bracket>[0-9]{{1,4}})[ ]*+[)][、.]?"
     r"|(?P<circled>[①-⑳])"
+    rf"|(?P<letter>[A-Za-z])[.、)][ ]*+(?=[“]?{NON_ASCII})"
     rf"|(?P<nth>第[{NUMERALS}]{{1,3}}(?:类|部分)?)[,、:](?!第)"
     rf"|(?P<is>[{NUMERALS}]{{1,3}})是(?!否)"
 )
@@ -40,7 +41,7 @@ _ANYWHERE = pattern(
     rf"(?<![{NUMERALS}第、,0-9.(约近达共])"
 )
 _STRONG_START = pattern(
-    r"[ ]*+(?:关于|针对|对)?[ ]*+“[^“”]{4,200}”[^。;,\n]{0,12}(?:问题|整改)|[ ]*+关于[^。;,:\n]{4,80}问题"
+    r"[ ]*+(?:关于|针对|对)?[ ]*+“[^“”]{4,200}”[^。;,\n]{0,12}(?:问题|整改)|[ ]*+关于(?:[^。;,:\n]{4,80}问题|[^。;:\n]{4,80}的问题[。:])"
 )
 _SENTENCE_ENDS = "。;:!?”’)] "
 # A line as long as this holds more than one paragraph; three times that, a whole notice.
@@ -74,7 +75,7 @@ def positions(wording: Wording, stop: int) -> Iterator[Start]:
         while first < end and folded[first] in MARKDOWN:
             first += 1
         if first < end:
-            marker = _glued(folded, first, end, last) or _marker(folded, first, end)
+            marker = _glued(folded, first, end, last) or marker_at(folded, first, end)
             if marker is None:
                 marker = _opener(wording, first, end)
             if above is not None and (marker is None or marker[0] == "label"):
@@ -83,7 +84,7 @@ def positions(wording: Wording, stop: int) -> Iterator[Start]:
                 above = marker
                 last[marker[0]] = marker[1]
                 yield first, marker, False
-                if marker[2] > end and _marker(folded, marker[2], len(folded)) is None:
+                if marker[2] > end and marker_at(folded, marker[2], len(folded)) is None:
                     # A badge: the title below it opens nothing of its own.
                     end = folded.find("\n", marker[2], stop)
                     end = stop if end < 0 else end
@@ -164,7 +165,8 @@ _SPEECH = pattern(
 )
 
 
-def _marker(folded: str, start: int, end: int) -> Marker | None:
+def marker_at(folded: str, start: int, end: int) -> Marker | None:
+    """The marker at `start`, if one stands there."""
     match = _MARKER.match(folded, start, end)
     if match is None:
         return None
@@ -188,6 +190,8 @@ def ordinal_of(word: str) -> int:
         return int(digits.group())
     if "①" <= word <= "⑳":
         return ord(word) - ord("①") + 1
+    if word.isascii():
+        return ord(word.upper()) - ord("A") + 1
     han = _TRAILING.search(word)
     if not han:
         return 0
@@ -208,7 +212,7 @@ def _inside(
 ) -> Iterator[tuple[int, Marker]]:
     """The markers that stand inside a line behind `start`, at `places`."""
     for match in places.finditer(folded, start, end):
-        marker = _marker(folded, match.end(), end)
+        marker = marker_at(folded, match.end(), end)
         if marker is not None and match.end() > start:
             yield match.end(), marker
 
@@ -299,14 +303,23 @@ def _continued(wording: Wording, first: int, end: int, above: Marker) -> Marker 
     Before a problem label it does if that had one, too: else it is the row of a table.
     """
     match = _UNSTOPPED.match(wording.text, first, end)
+    if match is None:
+        return None
     kind, ordinal, head = above
-    if match is None or kind not in _ARABIC or int(match["ordinal"]) != ordinal + 1:
+    number = int(match["ordinal"])
+    if number == 1 and kind not in _ARABIC and not wording.labelled:
+        # Below a heading it opens a count that goes on likewise.
+        below = wording.text[end : end + _FAR]
+        opens = _UNSTOPPED_TWO.search(below) and _told_as_problem(wording, match.end(), end)
+        return ("arabic", 1, match.end()) if opens else None
+    left_out = 1 if match.group().endswith(" ") else 0
+    if kind not in _ARABIC or not ordinal < number <= ordinal + 1 + left_out:
         return None
     labels = [wording.grammar.label.match(wording.text, at) for at in (match.end(), head)]
     problems = [label is not None and label["problem"] is not None for label in labels]
     if problems[0] > problems[1] or not _told_as_problem(wording, match.end(), end):
         return None
-    return kind, ordinal + 1, match.end()
+    return kind, number, match.end()
 
 
 def _told_as_problem(wording: Wording, start: int, end: int) -> bool:
@@ -319,6 +332,7 @@ def _told_as_problem(wording: Wording, start: int, end: int) -> bool:
 
 
 _ARABIC = ("arabic", "arabic_bracket")
+_UNSTOPPED_TWO = pattern(r"\n[ ]*+2[ ]")
 _UNSTOPPED = pattern(
     rf"(?P<ordinal>[0-9]{{1,2}})(?:[ ]{{1,3}}|,[ ]?)?(?=“?{NON_ASCII})(?!个(?!别)|[年月日项条人家户名次万亿元倍级处台份场期届])"
 )

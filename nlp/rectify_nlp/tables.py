@@ -157,7 +157,8 @@ def _tabs(lines: Sequence[str]) -> int:
 
 
 def _is_heading(line: str) -> bool:
-    return "\t" not in line and _TITLE.match(line.strip()) is not None
+    title = line.strip()  # a row of its own may have the tabs of its empty cells
+    return "\t" not in title and _TITLE.match(title) is not None
 
 
 def _from_lines(text: str) -> str:

@@ -80,8 +80,16 @@ def tree(wording: Wording, nodes: list[Node]) -> list[Node]:
         if depth is None and node.kind in UNNUMBERED:
             # Unnumbered openers stand beside each other, below the last heading.
             depth = next((i for i, n in enumerate(stack) if n.kind in UNNUMBERED), None)
+        if depth is None and node.kind == "aspect":
+            # Beside the last heading that names an aspect, once something stands below that: one
+            # of its count that lost its number.
+            depth = next(
+                (i for i, n in enumerate(stack) if n.children and _aspect(wording, n)), None
+            )
+            if depth is not None:
+                node.kind, node.ordinal = stack[depth].kind, stack[depth].ordinal + 1
         if depth is None and node.kind == "aspect" and after is not None:
-            # An unnumbered heading stands above what follows it.
+            # Or above what follows it.
             depth = next((i for i, n in enumerate(stack) if _of_a_kind(n, after)), None)
         if node.kind == "open" and stack and _answered_title(wording, stack[-1]):
             # One of the numbered issues, without its number.
