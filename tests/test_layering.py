@@ -14,11 +14,11 @@ PACKAGE = Path(rectify_nlp.__file__).parent
 # A module may import only modules to its left. Some of them do not exist yet.
 # fmt: off
 ORDER = (
-    "version", "errors", "durable", "patterns", "types", "resources", "consensus", "rowfiles", "taxonomy", "examples", "radicals", "folding", "grammar", "decoding",
+    "version", "errors", "durable", "patterns", "types", "resources", "consensus", "rowfiles", "taxonomy", "examples", "radicals", "folding", "grammar", "lexicon", "vocabulary", "features", "classifier", "modelfolder", "prose", "decoding",
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
     "status", "wording", "heads", "markers", "clauses", "tree", "outline", "extents", "signs", "roles", "pairing", "cautions", "splitting",
-    "lexicon", "vocabulary", "features", "evaluation", "classifier", "compiled", "modelfolder", "model", "doubt", "records", "training", "trials", "batch",
+    "evaluation", "compiled", "model", "doubt", "records", "training", "trials", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
     "charts", "scorecard",

@@ -7,12 +7,14 @@ items of a list that a sentence counts and the paragraph below answers one by on
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from rectify_nlp.markers import NUMERALS, ordinal_of
+from rectify_nlp.markers import NUMERALS, marker_at, ordinal_of
 from rectify_nlp.patterns import pattern
+from rectify_nlp.prose import HEADING, Sentence, problems, prose
 from rectify_nlp.wording import LINE, Wording
 
 
@@ -31,6 +33,7 @@ class Told(NamedTuple):
 _ALL_OF_THEM = r"[^。;,\n“]{0,12}?(?:存在|反馈|指出|发现|查[出实])的?(?:意见|具体|主要|突出|各|这|[0-9]|问题)|上述|以上|仍未|尚未|[^。;,\n]{0,3}这"
 # What leads over to a further problem.
 _FURTHER = r"(?:(?:此外|另外|同时|其次|再次|还有(?:就是)?|同样在[^,。\n]{2,8}),)?"
+_LEADS_OVER = pattern(_FURTHER)
 _CLAUSE_PROBLEM = (
     rf"(?P<clause>{_FURTHER}(?P<mark>[{NUMERALS}]{{1,2}}是|[①-⑳])?(?P<head>"
     r"(?:(?:对|针对|关于)(?:(?:巡[视察]|审计)组?(?:反馈|指出|发现|提出)的)?)?“[^“”\n]{4,120}”[^“”,。;:\n]{0,8}问题(?:的整改)?"
@@ -81,10 +84,19 @@ def told_problems(wording: Wording, start: int, end: int, *, sentences: bool = F
     `sentences`, also by sentences that say who found them and in lists."""
     found = list(_by_clause(wording, start, end))
     if sentences:
-        lines = list(LINE.finditer(wording.text, start, end))
-        lists = [told for line in lines for told in _listed(wording.text, line, end)]
-        points = [told for line in lines for told in _points(wording, line)]
-        found = [*lists, *points, *_by_finder(wording, start, end), *found]
+        found = [*_in_lists(wording, start, end), *_by_finder(wording, start, end), *found]
+    return _apart(found, start, end)
+
+
+def _in_lists(wording: Wording, start: int, end: int) -> list[Told]:
+    lines = list(LINE.finditer(wording.text, start, end))
+    lists = [told for line in lines for told in _listed(wording.text, line, end)]
+    points = [told for line in lines for told in _points(wording, line)]
+    return [*lists, *points]
+
+
+def _apart(found: list[Told], start: int, end: int) -> list[Told]:
+    """Those that do not begin within one before them, in the order of the text."""
     kept = []
     # By those before it in `found` and by their answers. A text may end before it starts: where
     # a title reaches over the next node.
@@ -113,6 +125,56 @@ def _by_clause(wording: Wording, start: int, end: int) -> Iterator[Told]:
         if long and long.startswith("对") and not opens and not wording.deficit(long):
             continue
         yield Told(match.start("clause"), _mark(match), *match.span("head"))
+
+
+# A sentence of fewer characters tells no problem by itself.
+_SHORTEST = 8
+_COUNTS_THEM = pattern(r"共(?:计|有|涉及)?[0-9]+[个项条]")
+
+
+def told_in_prose(
+    wording: Wording, start: int, end: int
+) -> tuple[list[Told], list[tuple[int, int]]]:
+    """The problems told between `start` and `end` in their order, by clauses and, by the kinds of
+    sentences (see `prose`), in sentences of their own; and where the headings over them lie."""
+    text = wording.text
+    lists = _in_lists(wording, start, end)
+    told = _apart([*lists, *_by_clause(wording, start, end)], start, end)
+    found, kinds = prose().told(text, start, end)
+    # What is told otherwise ends whatever stands before it, as a heading would.
+    rest = list(kinds)
+    for other in told:
+        stop = max(other.head_end, other.answer[1] if other.answer else 0)
+        for at in range(bisect(found, (other.head, end)) - 1, bisect(found, (stop - 1, end))):
+            rest[at] = HEADING
+    spans = list(problems(found, rest))
+    if sum(last == behind for _, last, behind in spans) * 2 > len(spans):
+        spans = []  # a list, answered elsewhere or not at all
+    for first, last, behind in spans:
+        begin, stop = found[first].start, found[last - 1].end
+        if stop - begin < _SHORTEST or _COUNTS_THEM.match(text, begin):
+            continue
+        marker = marker_at(text, begin, stop)
+        head = marker[2] if marker else begin
+        leads_over = _LEADS_OVER.match(text, head, stop)
+        head = leads_over.end() if leads_over else head
+        answer = (found[last].start, found[behind - 1].end) if last < behind else None
+        told.append(Told(begin, (begin, head) if marker else (head, head), head, stop, answer))
+    told.sort()
+    return told, list(_headings(found, kinds, told)) if told else []
+
+
+def _headings(
+    found: list[Sentence], kinds: list[int], told: list[Told]
+) -> Iterator[tuple[int, int]]:
+    """Where the headings over problems lie."""
+    # Above a sentence that stands before the first problem they are the title of the page, or
+    # those of other sections.
+    ahead = bisect(found, (told[0].start,))
+    first = max((i for i in range(ahead) if kinds[i] != HEADING), default=-1)
+    for sentence, kind in zip(found[first + 1 :], kinds[first + 1 :], strict=True):
+        if kind == HEADING and sentence.start < told[-1].start:
+            yield sentence.start, sentence.end
 
 
 def _by_finder(wording: Wording, start: int, end: int) -> Iterator[Told]:

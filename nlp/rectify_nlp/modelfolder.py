@@ -52,7 +52,19 @@ class Contents(NamedTuple):
 
 def pack(contents: Contents) -> dict[str, bytes]:
     """The folder's files by name, model.json last."""
-    classifiers, taxonomy, info = contents
+    described, files = pack_classifiers(contents.classifiers)
+    files["taxonomy.toml"] = contents.taxonomy.source.encode()
+    description = {"format": FORMAT, **contents.info, "classifiers": described}
+    digests = {name: sha256(files[name]) for name in _FILES}
+    description["sha256"] = {**digests, "description": sha256(_canonical(description))}
+    files["model.json"] = (json.dumps(description, ensure_ascii=False, indent=1) + "\n").encode()
+    return files
+
+
+def pack_classifiers(
+    classifiers: Mapping[str, LinearClassifier],
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What a description tells of each classifier, and the files of their terms and weights."""
     described: dict[str, Any] = {}
     files: dict[str, bytes] = {}
     terms = sorted({term for c in classifiers.values() for _, term in c.vectorizer.columns()})
@@ -81,12 +93,7 @@ def pack(contents: Contents) -> dict[str, bytes]:
             "temperature": classifier.temperature,
             "abstain_below": classifier.abstain_below,
         }
-    files["taxonomy.toml"] = taxonomy.source.encode()
-    description = {"format": FORMAT, **info, "classifiers": described}
-    digests = {name: sha256(files[name]) for name in _FILES}
-    description["sha256"] = {**digests, "description": sha256(_canonical(description))}
-    files["model.json"] = (json.dumps(description, ensure_ascii=False, indent=1) + "\n").encode()
-    return files
+    return described, files
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -113,22 +120,11 @@ def unpack(folder: Path) -> tuple[Contents, str]:
     for name, content in contents.items():
         if sha256(content) != described["sha256"].get(name):
             raise ModelError(f"{folder / name}: altered since it was saved; train or copy it anew")
-    arrays = {
-        name: _array(folder / name, content)
-        for name, content in contents.items()
-        if name.endswith(".npy")
-    }
     try:
         taxonomy = Taxonomy.parse(contents["taxonomy.toml"].decode(), folder / "taxonomy.toml")
-        vocabulary = Vocabulary(contents["terms.txt"].decode())
-        classifiers = {
-            task: _classifier(
-                described["classifiers"][task],
-                vocabulary,
-                *(arrays[f"{task}.{name}.npy"] for name in _ARRAYS),
-            )
-            for task in TASKS
-        }
+        classifiers = unpack_classifiers(
+            folder, {task: described["classifiers"][task] for task in TASKS}, contents
+        )
     except (KeyError, TypeError, ValueError, LabelsError) as error:
         raise ModelError(f"{folder}: malformed ({error}); train or copy it anew") from error
     for task, names in (
@@ -139,6 +135,25 @@ def unpack(folder: Path) -> tuple[Contents, str]:
             raise ModelError(f"{folder}: labels of {task} are not those of its taxonomy")
     info = {k: v for k, v in described.items() if k not in ("format", "classifiers", "sha256")}
     return Contents(classifiers, taxonomy, info), sha256(_read(folder / "model.json"))
+
+
+def unpack_classifiers(
+    folder: Path, described: Mapping[str, Any], contents: Mapping[str, bytes]
+) -> dict[str, LinearClassifier]:
+    """What `pack_classifiers` was given. `folder` is named in errors: ModelError for an array
+    that cannot be read, KeyError, TypeError or ValueError for what does not fit together."""
+    arrays = {
+        name: _array(folder / name, content)
+        for name, content in contents.items()
+        if name.endswith(".npy")
+    }
+    vocabulary = Vocabulary(contents["terms.txt"].decode())
+    return {
+        task: _classifier(
+            description, vocabulary, *(arrays[f"{task}.{name}.npy"] for name in _ARRAYS)
+        )
+        for task, description in described.items()
+    }
 
 
 def sha256(content: bytes) -> str:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 from bisect import bisect
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from operator import attrgetter, itemgetter
 
-from rectify_nlp.clauses import FIRST_CLAUSE, Told, told_problems
+from rectify_nlp.clauses import FIRST_CLAUSE, Told, told_in_prose, told_problems
 from rectify_nlp.heads import find_head
 from rectify_nlp.markers import (
     NUMERALS,
     TITLE_LINE,
     Start,
     is_aspect,
+    marker_at,
     paragraphs,
     positions,
 )
@@ -241,6 +242,24 @@ def clauses(
     return _told_nodes(wording, found, end) if len(found) >= least else []
 
 
+def in_prose(wording: Wording, start: int, end: int, least: int = 2) -> list[Node]:
+    """The problems of running prose below the headings between them (see `told_in_prose`); []
+    below `least`."""
+    told, headings = told_in_prose(wording, start, end)
+    if len(told) < least:
+        return []
+    lines: list[Start] = []
+    for (low, high), (following, _) in zip_longest(headings, headings[1:], fillvalue=(end, end)):
+        # A heading right above another is that of a section.
+        kind = "aspect" if wording.text[high:following].strip() else "title"
+        lines.append((low, marker_at(wording.text, low, high) or (kind, 1, low), False))
+    nodes = [*_told_nodes(wording, told, end), *_nodes(wording, lines, end)]
+    nodes.sort(key=attrgetter("start"))
+    for node, after in pairwise(nodes):
+        node.end = after.start
+    return tree(wording, nodes)
+
+
 def further_clauses(wording: Wording, node: Node) -> list[Node]:
     """Nodes for the clauses behind a numbered one on its line that tell further problems in its
     form: 1.对...的问题, ... 对...的问题, ..."""
@@ -263,7 +282,7 @@ def _told_nodes(wording: Wording, found: list[Told], end: int) -> list[Node]:
     for node, told in zip(nodes, found, strict=True):
         node.mark_start, node.mark_end = told.mark
         node.head_end = told.head_end
-        node.body = told.head_end + wording.text.startswith((",", ":"), told.head_end)
+        node.body = told.head_end + wording.text.startswith((",", ":", ";"), told.head_end)
         node.form = "quoted"
         node.answer = told.answer
     return nodes

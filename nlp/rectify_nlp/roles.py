@@ -17,6 +17,7 @@ from rectify_nlp.outline import (
     answered_points,
     clauses,
     further_clauses,
+    in_prose,
     openers,
     under_headings,
 )
@@ -31,6 +32,8 @@ ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"
 _FIRM, _WEAK, _WEAKEST = 2, 1, 0
 # Labels of what came of the measures.
 _CLOSING = pattern("成效|成果|效果|结果|完成情况|状态|进度")
+# Prose is read sentence by sentence where that finds so many times the issues.
+CLEARLY_MORE = 4 / 3
 # Of `_Family.issues`: most of the members with parts are issues.
 _MOST = 2
 
@@ -60,9 +63,10 @@ class Roles:
         # Asked for every node by its neighbours, too.
         self.verdict = cache(self._verdict)
 
-    def assign(self, roots: list[Node]) -> list[Node]:
-        """All nodes in the order of the text, with their roles."""
-        _open_up(self.wording, roots)
+    def assign(self, roots: list[Node], *, prose: bool = False) -> list[Node]:
+        """All nodes in the order of the text, with their roles; `prose` also looks for problems
+        that prose tells below headings."""
+        _open_up(self.wording, roots, prose)
         family = self._family(roots)
         ahead = False
         for section in roots:
@@ -158,7 +162,11 @@ class Roles:
             and self._numbered_like(kids, like) * 2 >= len(kids) + self.signs.strong(node)
             and not self._bare_under_title(node, like)
         ):
-            return HEADING, "its parts name deficits", _WEAK
+            return (
+                HEADING,
+                "its parts name deficits",
+                _FIRM if self._answered_below(kids) else _WEAK,
+            )
         if like and self._titles_with_answers(node):
             return HEADING, "its parts are titles with texts, few of them positive", _WEAK
         if any(self.signs.like_issue(n) for kid in kids for n in kid.walk() if n.kind != "is"):
@@ -191,6 +199,10 @@ class Roles:
             )
         )
 
+    def _answered_below(self, kids: list[Node]) -> bool:
+        """Whether each of the parts has a text that begins below its line."""
+        return all("\n" in self.signs.own(kid).rstrip() for kid in kids)
+
     def _titles_with_answers(self, node: Node) -> bool:
         """Parts that each have a title and a text, most titles naming no measure.
 
@@ -201,7 +213,7 @@ class Roles:
         return (
             not self.signs.own(node).strip()
             and self._has_children_with_text(node)
-            and (runs_on or all("\n" in self.signs.own(kid).rstrip() for kid in node.children))
+            and (runs_on or self._answered_below(node.children))
             and positive * 2 < len(node.children)
         )
 
@@ -321,7 +333,7 @@ class Roles:
         )
 
 
-def _open_up(wording: Wording, roots: list[Node]) -> None:
+def _open_up(wording: Wording, roots: list[Node], prose: bool) -> None:
     """Give childless headings the unnumbered problems of their text for children."""
     signs = Signs(wording)  # what it says of a node that gets children holds no more
     for siblings, above in [
@@ -353,6 +365,10 @@ def _open_up(wording: Wording, roots: list[Node]) -> None:
                 if told
                 else _openers(signs, node)
             )
+            if prose and (signs.leads(node) or signs.announces(node)):
+                told = in_prose(wording, node.body, node.end, 1 if signs.aspect(node) else 2)
+                if len(told) > CLEARLY_MORE * len(kids):
+                    kids = told
         _adopt(node, kids)
     for node in (node for root in roots for node in (root, *root.walk())):
         # Problems in running text may stand before numbered or titled ones.

@@ -22,7 +22,7 @@ _PLAN = pattern(r"(?:安排|措施|打算|计划|举措|原因|下一?步工作)
 _LONGEST_ASPECT = 80
 _FIGURE = pattern("[0-9]")
 _ANNOUNCES = pattern(
-    r"(?:[^,。;:“”]{0,16}(?:反馈|指出|查出|发现))?的?(?:意见[和、]?|具体|主要|突出|重点|各[项类])*问题的?整改"
+    r"(?:[^,。;:“”]{0,30}(?:反馈|指出|查出|发现))?的?(?:意见[和、]?|具体|主要|突出|重点|各[项类])*问题的?整改"
     r"(?:落实|进展|完成)?(?:的?(?:主要|具体))?情况[。:]?"
 )
 _THIS_PROBLEM = pattern(
@@ -105,8 +105,11 @@ class Signs:
     def _titled(self, node: Node) -> bool:
         """Whether the head ends like the title of an issue, and does not announce them all."""
         head = self.head(node)
-        announces = _ANNOUNCES.fullmatch(head)
-        return not announces and self.grammar.title_end.search(head) is not None
+        return not self.announces(node) and self.grammar.title_end.search(head) is not None
+
+    def announces(self, node: Node) -> bool:
+        """Whether the head announces problems that follow (审计查出问题的整改情况)."""
+        return _ANNOUNCES.fullmatch(self.head(node)) is not None
 
     def _like_issue(self, node: Node) -> bool:
         """Whether the head reads like a problem."""

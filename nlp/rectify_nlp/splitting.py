@@ -28,10 +28,10 @@ from rectify_nlp.folding import (
 )
 from rectify_nlp.grammar import Grammar, load_grammar
 from rectify_nlp.markers import NUMERALS
-from rectify_nlp.outline import outline
+from rectify_nlp.outline import in_prose, outline
 from rectify_nlp.pairing import answer_apart
 from rectify_nlp.patterns import NON_ASCII, pattern
-from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
+from rectify_nlp.roles import CLEARLY_MORE, HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.signs import Signs
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
@@ -130,6 +130,10 @@ def _blank(sign: re.Match[str]) -> str:
     return "".join(["\n" if char == "\n" else " " for char in sign.group()])
 
 
+def _issues_among(nodes: list[Node]) -> int:
+    return sum(node.role == ISSUE for node in nodes)
+
+
 class _Splitter:
     def __init__(
         self, text: str, grammar: Grammar, statuses: StatusReader, taxonomy: Taxonomy
@@ -151,7 +155,11 @@ class _Splitter:
         numbered = any(node.parent is None and node.kind not in INNERMOST for node in nodes)
         if not numbered or not any(node.role == ISSUE for node in nodes):
             running = self._nodes(stop, unnumbered=True)
-            nodes = max(nodes, running, key=lambda found: sum(n.role == ISSUE for n in found))
+            nodes = max(nodes, running, key=_issues_among)
+            if self.wording.in_prose:
+                prose = self._read(in_prose(self.wording, 0, stop), stop)
+                if _issues_among(prose) > CLEARLY_MORE * _issues_among(nodes):
+                    nodes = prose
         issues = tuple(self._issues(nodes, stop)) if self._is_notice(nodes) else ()
         if not issues:
             for node in nodes:
@@ -180,8 +188,13 @@ class _Splitter:
             yield Line(start=low, end=high, role=role, reason=reason)
 
     def _nodes(self, stop: int, *, unnumbered: bool) -> list[Node]:
+        roots = outline(self.wording, stop, unnumbered=unnumbered)
+        # A text without numbers is read as prose as a whole.
+        return self._read(roots, stop, prose=self.wording.in_prose and not unnumbered)
+
+    def _read(self, roots: list[Node], stop: int, *, prose: bool = False) -> list[Node]:
         """All nodes in the order of the text, each with its role."""
-        nodes = Roles(self.signs).assign(outline(self.wording, stop, unnumbered=unnumbered))
+        nodes = Roles(self.signs).assign(roots, prose=prose)
         answer_apart(self.signs, nodes, stop)
         return nodes
 

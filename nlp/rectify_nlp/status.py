@@ -48,7 +48,7 @@ _PROMISED = pattern(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改
 # What may stand between 已完成 and a later, weaker statement.
 _JOINED = pattern(r"[,、并且需要仍但继续 整改阶段性任务目标]*")
 # A heading that sorts issues by their status, and one that names a problem instead.
-_SORTS = pattern(r"问题|事项|任务|清单|[(][0-9]+|集中整改期")
+_SORTS = pattern(r"问题(?!导向)|事项|任务|清单|[(][0-9]+|集中整改期")
 _NAMES_PROBLEM = pattern(r"关于|不[到够力]|进一步|推动|确保|坚决|抓好|推进(?!的)")
 # What may surround a wording in a bare sentence without changing what is said.
 _FILLER = pattern(

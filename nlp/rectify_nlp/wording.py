@@ -57,6 +57,10 @@ _LINE = pattern(r"\n[ ]*+")
 _ANSWERS = pattern(
     r"(?<!报送)(?<!提交)整改(?:进展|落实|完成)?情况[^。\n]{0,12}(?:通报|公布|公开|公示|报告|如下)"
 )
+_ANNOUNCED = pattern(
+    r"现将[^。\n]{0,100}整改[^。\n]{0,60}(?:如下|通报|公布|公开|公示|报告|汇报)|整改[^。\n]{0,12}情况[^。\n]{0,12}如下"
+)
+_PRESS = pattern("记者|通讯员")
 # Measures are told so, and in a report of findings the findings are.
 _LISTED = pattern(r"一是[^。\n]{2,80}[;。]二是")
 _FEEDBACK = pattern(r"(?:指出|发现)(?:了)?(?:的)?(?:以下|一些|主要)?[^。\n]{0,12}问题")
@@ -133,6 +137,15 @@ class Wording:
             and self.kind != "notice"
             and (_LISTED.search(text) is None or self.kind == "findings")
         )
+
+    @cached_property
+    def in_prose(self) -> bool:
+        """Whether problems may be told sentence by sentence: in what calls itself a notice, and
+        has no labels to go by. A newspaper tells other things beside."""
+        announced = not self.kind and _ANNOUNCED.search(self.text, 0, _TOP) is not None
+        told = self.kind == "notice" or announced
+        by_press = _PRESS.search(self.text, 0, _TOP) is not None
+        return told and not (by_press or self.labelled or self.only_problems)
 
     @cached_property
     def labelled(self) -> bool:
