@@ -145,7 +145,8 @@ def told_in_prose(
     rest = list(kinds)
     for other in told:
         stop = max(other.head_end, other.answer[1] if other.answer else 0)
-        for at in range(bisect(found, (other.head, end)) - 1, bisect(found, (stop - 1, end))):
+        first = max(bisect(found, (other.head, end)) - 1, 0)
+        for at in range(first, bisect(found, (stop - 1, end))):
             rest[at] = HEADING
     spans = list(problems(found, rest))
     if sum(last == behind for _, last, behind in spans) * 2 > len(spans):

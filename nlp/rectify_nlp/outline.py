@@ -250,7 +250,7 @@ def in_prose(wording: Wording, start: int, end: int, least: int = 2) -> list[Nod
         return []
     lines: list[Start] = []
     for (low, high), (following, _) in zip_longest(headings, headings[1:], fillvalue=(end, end)):
-        # A heading right above another is that of a section.
+        # One right above another is that of a section.
         kind = "aspect" if wording.text[high:following].strip() else "title"
         lines.append((low, marker_at(wording.text, low, high) or (kind, 1, low), False))
     nodes = [*_told_nodes(wording, told, end), *_nodes(wording, lines, end)]

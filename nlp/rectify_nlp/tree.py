@@ -83,9 +83,8 @@ def tree(wording: Wording, nodes: list[Node]) -> list[Node]:
         if depth is None and node.kind == "aspect":
             # Beside the last heading that names an aspect, once something stands below that: one
             # of its count that lost its number.
-            depth = next(
-                (i for i, n in enumerate(stack) if n.children and _aspect(wording, n)), None
-            )
+            above = [i for i, n in enumerate(stack) if n.children and _aspect(wording, n)]
+            depth = above[-1] if above else None
             if depth is not None:
                 node.kind, node.ordinal = stack[depth].kind, stack[depth].ordinal + 1
         if depth is None and node.kind == "aspect" and after is not None:
