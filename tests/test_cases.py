@@ -80,13 +80,14 @@ def test_every_claim_stands_in_the_text(source: Path, answer: dict[str, Any]) ->
 
 
 def test_the_command_line_gives_the_same_issues() -> None:
-    names = [str(source) for source, _ in CASES]
+    some = CASES[::3]  # each is cut above; here the command line is at stake
+    names = [str(source) for source, _ in some]
     command = [sys.executable, "-m", "rectify_nlp", "predict", *names, "-f", "jsonl", "-q"]
     run = subprocess.run(command, capture_output=True, check=True)
     given: dict[str, list[str]] = {}
     for line in run.stdout.decode().splitlines():
         row = json.loads(line)
         given.setdefault(row["source"], []).append(scoring.tight(row["problem"]))
-    for source, answer in CASES:
+    for source, answer in some:
         wanted = [scoring.tight(issue["problem"]) for issue in answer["issues"]]
         assert given.get(str(source), []) == wanted
