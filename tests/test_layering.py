@@ -17,7 +17,7 @@ ORDER = (
     "version", "errors", "durable", "patterns", "types", "resources", "consensus", "rowfiles", "taxonomy", "examples", "radicals", "folding", "grammar", "lexicon", "vocabulary", "features", "classifier", "modelfolder", "prose", "decoding",
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
-    "status", "wording", "heads", "markers", "clauses", "tree", "outline", "extents", "signs", "roles", "pairing", "cautions", "splitting",
+    "status", "wording", "heads", "markers", "clauses", "tree", "outline", "extents", "signs", "unnumbered", "roles", "pairing", "cautions", "splitting",
     "evaluation", "compiled", "model", "doubt", "records", "training", "trials", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",

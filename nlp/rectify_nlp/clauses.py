@@ -1,7 +1,8 @@
 """Problems told in running text, without a number or a title of their own.
 
-By a clause (对...问题, ...), by a sentence that says who found it (巡察组指出, ...), or as
-items of a list that a sentence counts and the paragraph below answers one by one.
+By a clause (对...问题, ...), by a sentence that says who found it (巡察组指出, ...), as items
+of a list that a sentence counts and the paragraph below answers one by one, or in sentences
+of any wording, whose kinds `prose` tells.
 """
 
 from __future__ import annotations

@@ -309,8 +309,8 @@ def _continued(wording: Wording, first: int, end: int, above: Marker) -> Marker 
     number = int(match["ordinal"])
     if number == 1 and kind not in _ARABIC and not wording.labelled:
         # Below a heading it opens a count that goes on likewise.
-        below = wording.text[end : end + _FAR]
-        opens = _UNSTOPPED_TWO.search(below) and _told_as_problem(wording, match.end(), end)
+        goes_on = _UNSTOPPED_TWO.search(wording.text, end, end + _FAR)
+        opens = goes_on and _told_as_problem(wording, match.end(), end)
         return ("arabic", 1, match.end()) if opens else None
     left_out = 1 if match.group().endswith(" ") else 0
     if kind not in _ARABIC or not ordinal < number <= ordinal + 1 + left_out:

@@ -31,12 +31,13 @@ from rectify_nlp.markers import NUMERALS
 from rectify_nlp.outline import in_prose, outline
 from rectify_nlp.pairing import answer_apart
 from rectify_nlp.patterns import NON_ASCII, pattern
-from rectify_nlp.roles import CLEARLY_MORE, HEADING, ISSUE, OUTSIDE, Roles
+from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.signs import Signs
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
 from rectify_nlp.tree import INNERMOST, Node
 from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
+from rectify_nlp.unnumbered import CLEARLY_MORE
 from rectify_nlp.wording import LINE, Wording, line_above
 
 

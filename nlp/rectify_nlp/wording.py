@@ -57,6 +57,7 @@ _LINE = pattern(r"\n[ ]*+")
 _ANSWERS = pattern(
     r"(?<!报送)(?<!提交)整改(?:进展|落实|完成)?情况[^。\n]{0,12}(?:通报|公布|公开|公示|报告|如下)"
 )
+# How a notice without a title says that it is one, and who tells of one.
 _ANNOUNCED = pattern(
     r"现将[^。\n]{0,100}整改[^。\n]{0,60}(?:如下|通报|公布|公开|公示|报告|汇报)|整改[^。\n]{0,12}情况[^。\n]{0,12}如下"
 )

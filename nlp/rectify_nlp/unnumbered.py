@@ -1,0 +1,95 @@
+"""Unnumbered problems in the text of numbered nodes, which become nodes below or beside them."""
+
+from __future__ import annotations
+
+from rectify_nlp.outline import (
+    answered_lines,
+    answered_points,
+    clauses,
+    further_clauses,
+    in_prose,
+    openers,
+    under_headings,
+)
+from rectify_nlp.signs import Signs
+from rectify_nlp.tree import INNERMOST, Node
+from rectify_nlp.wording import Wording
+
+# Prose is read sentence by sentence where that finds so many times the issues.
+CLEARLY_MORE = 4 / 3
+
+
+def open_up(wording: Wording, roots: list[Node], *, prose: bool) -> None:
+    """Give childless headings the unnumbered problems of their text for children; `prose` also
+    looks for those that prose tells."""
+    signs = Signs(wording)  # what it says of a node that gets children holds no more
+    for siblings, above in [
+        (roots, None),
+        *((n.children, n) for r in roots for n in (r, *r.walk())),
+    ]:
+        if above is None or signs.leads(above):
+            siblings[:] = [n for sibling in siblings for n in (sibling, *_further(signs, sibling))]
+    childless = [
+        node
+        for root in roots
+        if not signs.next_steps(root)
+        for node in (root, *root.walk())
+        if not node.children and node.kind != "clause"
+    ]
+    for node in childless:
+        kids = answered_lines(wording, node.body, node.end)
+        kids = kids or answered_points(wording, node.body, node.end)
+        labelled = signs.has_measures_label(node) and not signs.only_rated(node)
+        if not kids and (not labelled or signs.aspect(node)):
+            # A title of the form of an issue, or a point, is none over others.
+            over = not signs.strong(node) and node.kind not in INNERMOST
+            told = clauses(wording, node.body, node.end, sentences=over)
+            if told and wording.text[node.body : told[0].start].strip():
+                # Behind other text a sentence that says who found something opens no list.
+                told = told if clauses(wording, node.body, node.end) else []
+            kids = (
+                under_headings(wording, told, node.body, node.end)
+                if told
+                else _openers(signs, node)
+            )
+            if prose and (signs.leads(node) or signs.announces(node)):
+                told = in_prose(wording, node.body, node.end, 1 if signs.aspect(node) else 2)
+                if len(told) > CLEARLY_MORE * len(kids):
+                    kids = told
+        _adopt(node, kids)
+    for node in (node for root in roots for node in (root, *root.walk())):
+        # Problems in running text may stand before numbered or titled ones.
+        if node.children and signs.aspect(node) and node.children[0].kind not in ("clause", "line"):
+            told = clauses(wording, node.body, node.end)
+            _adopt(node, [*told, *node.children] if told else node.children)
+    if any(kid.kind == "clause" for node in childless for kid in node.walk()):
+        # Where paragraphs tell several problems, one may tell a single one.
+        for node in childless:
+            if not node.children and not signs.has_measures_label(node):
+                _adopt(node, clauses(wording, node.body, node.end, least=1))
+
+
+def _further(signs: Signs, node: Node) -> list[Node]:
+    """Further problems told on the line of a numbered one, for siblings of it."""
+    if node.children or node.kind in (*INNERMOST, "clause") or signs.has_measures_label(node):
+        return []
+    found = further_clauses(signs.wording, node)
+    for told in found:
+        told.parent = node.parent
+    if found:
+        node.end = found[0].start
+    return found
+
+
+def _openers(signs: Signs, node: Node) -> list[Node]:
+    """The lines below a heading over issues that open with a deficit."""
+    kids = openers(signs.wording, node.body, node.end) if signs.leads(node) else []
+    return kids if kids and "\n" in signs.wording.text[node.body : kids[0].start] else []
+
+
+def _adopt(node: Node, kids: list[Node]) -> None:
+    for kid in kids:
+        kid.parent = node
+    node.children = kids
+    if kids:
+        node.end = kids[0].start
