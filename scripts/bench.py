@@ -245,7 +245,9 @@ model = Model.load()
 print(model.judge([segment(open(sys.argv[1]).read(), "", (), taxonomy=model.taxonomy)[1]]))
 """
 START_FASTTEXT = """
-import sys, fasttext, rjieba
+import sys
+sys.path[:0] = sys.argv[3:]
+import fasttext, rjieba
 model = fasttext.load_model(sys.argv[2])
 print(model.predict(" ".join(rjieba.cut(open(sys.argv[1]).read(), hmm=False)).replace("\\n", " ")))
 """
@@ -261,7 +263,7 @@ print(model.predict("| " + text.replace(":", " ").replace("|", " ")))
 """
 
 
-def start(runs: int, folder: Path) -> None:
+def start(runs: int, folder: Path, predictor: Path | None) -> None:
     import jieba
 
     from rectify_nlp import Model, load_examples
@@ -285,6 +287,10 @@ def start(runs: int, folder: Path) -> None:
         model = folder / "fasttext.bin"
         other.save_model(str(model))
         commands["rjieba and fastText"] = python(START_FASTTEXT, segment, model)
+        if predictor is not None:
+            commands["rjieba and fasttext-predict"] = python(
+                START_FASTTEXT, segment, model, predictor
+            )
     if (vw := vw_model(cut, labels)) is not None:
         model = folder / "vw.model"
         vw.save(str(model))
@@ -495,6 +501,13 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=ROWS, help="of the table for Spark")
     parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument(
+        "--fasttext-predict",
+        type=Path,
+        metavar="FOLDER",
+        help="also start what `pip install --target FOLDER fasttext-predict` put there;"
+        " its module has the name of fasttext-community's",
+    )
     wanted = parser.parse_args()
     what = wanted.what or ["notice", "segments", "documents"]
     with tempfile.TemporaryDirectory() as name:
@@ -506,7 +519,7 @@ def main() -> None:
         # As they are once installed, also where Python may not write beside the sources.
         subprocess.run([sys.executable, "-m", "compileall", "-q", str(ROOT / "nlp")], check=True)
         if "start" in what:
-            start(wanted.runs, folder)
+            start(wanted.runs, folder, wanted.fasttext_predict)
         if "growth" in what:
             growth(folder)
         if "jobs" in what:

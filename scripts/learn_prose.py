@@ -22,17 +22,15 @@ from rectify_nlp.errors import LabelsError
 from rectify_nlp.features import Block, Counts, Floats
 from rectify_nlp.folding import fold
 from rectify_nlp.modelfolder import pack_classifiers, write
-from rectify_nlp.prose import (
+from rectify_nlp.prose import TASK, Prose, fields
+from rectify_nlp.sentences import (
     BOTH,
     HEADING,
     KINDS,
     MEASURES,
     OTHER,
     PROBLEM,
-    TASK,
-    Prose,
     Sentence,
-    fields,
     problems,
 )
 

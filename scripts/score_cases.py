@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rectify_nlp import Issue, Notice, RectifyError, read, split
-from rectify_nlp.splitting import Split
+from rectify_nlp.types import Split
 
 CASES = Path(__file__).parent.parent / "tests" / "cases"
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from rectify_nlp import Failure, Model
-from rectify_nlp.batch import Segment, results
+from rectify_nlp.batch import results
+from rectify_nlp.types import Segment
 
 
 def kinds(model: Model, path: Path) -> list[type]:

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rectify_nlp import Model, compiled, read, split
-from rectify_nlp.batch import Table, judged_rows
+from rectify_nlp.batch import judged_rows
 from rectify_nlp.compiled import Compiled
 from rectify_nlp.features import FIELDS, Texts
 from rectify_nlp.records import records
+from rectify_nlp.sources import Table
 
 HAN = st.sampled_from("整改落实情况问题巡察党组已完成的一二三年月日") | st.characters(
     min_codepoint=0x3400, max_codepoint=0x9FFF

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rectify_nlp import Failure, ReadError
-from rectify_nlp.batch import table_rows
 from rectify_nlp.inputs import Inputs, Survey, listing, text_of
 from rectify_nlp.rowfiles import csv_rows
 from rectify_nlp.shards import Shard, Slice, shards
+from rectify_nlp.sources import table_rows
 
 
 def surveyed(inputs: Inputs, columns: bool = False) -> Survey:

@@ -14,11 +14,11 @@ PACKAGE = Path(rectify_nlp.__file__).parent
 # A module may import only modules to its left. Some of them do not exist yet.
 # fmt: off
 ORDER = (
-    "version", "errors", "durable", "patterns", "types", "resources", "consensus", "rowfiles", "taxonomy", "examples", "radicals", "folding", "grammar", "lexicon", "vocabulary", "features", "classifier", "modelfolder", "prose", "decoding",
+    "version", "errors", "ahead", "durable", "patterns", "types", "resources", "consensus", "rowfiles", "taxonomy", "examples", "radicals", "folding", "grammar", "codes", "lexicon", "vocabulary", "features", "classifier", "modelfolder", "sentences", "prose", "decoding",
     "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
     "reading",
-    "status", "wording", "heads", "markers", "clauses", "tree", "outline", "extents", "signs", "unnumbered", "roles", "pairing", "cautions", "splitting",
-    "evaluation", "compiled", "model", "doubt", "records", "training", "trials", "batch",
+    "status", "wording", "heads", "markers", "clauses", "tree", "outline", "extents", "signs", "unnumbered", "roles", "pairing", "cautions", "splitting", "sources",
+    "evaluation", "compiled", "model", "doubt", "records", "training", "trials", "judging", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",
     "charts", "scorecard",
@@ -122,10 +122,14 @@ def test_the_checks_see_every_form_of_import(code, own, heavy):
     assert heavy_ones(tree) == heavy
 
 
+# On one processor all is done in one process, where it can be seen.
+ALONE = "import os; hasattr(os, 'sched_setaffinity') and os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"
+
+
 def after_predicting(notice, then):
     """A process that has predicted `notice` and then prints on stderr what `then` says."""
     code = (
-        "import sys; sys.argv[1:1] = ['predict', '-f', 'jsonl']\n"
+        f"{ALONE}\nimport sys; sys.argv[1:1] = ['predict', '-f', 'jsonl']\n"
         "from rectify_nlp.__main__ import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
@@ -156,6 +160,17 @@ def test_a_prediction_loads_nothing_heavy(guangzhou):
         }
         == set()
     )
+
+
+def test_splitting_needs_no_numpy(guangzhou):
+    code = (
+        "import sys; from rectify_nlp import read, split\n"
+        "print(len(split(read(sys.argv[1])).issues), 'numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, guangzhou], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["17", "False"]
 
 
 def test_the_package_itself_loads_nothing_that_takes_long():

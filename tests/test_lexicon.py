@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rectify_nlp import lexicon as module
+from rectify_nlp.codes import code_points
 from rectify_nlp.features import normalise
-from rectify_nlp.folding import code_points
 from rectify_nlp.lexicon import lexicon
 
 HAN = st.sampled_from("整改落实情况问题巡察党组已完成的一二三年月日中华人民共和国") | st.characters(

@@ -16,16 +16,8 @@ from rectify_nlp.decoding import decode
 from rectify_nlp.errors import LabelsError
 from rectify_nlp.features import Texts
 from rectify_nlp.folding import fold
-from rectify_nlp.prose import (
-    KINDS,
-    Prose,
-    Sentence,
-    fields,
-    problems,
-    prose,
-    read_prose,
-    sentences_of,
-)
+from rectify_nlp.prose import Prose, fields, prose, read_prose
+from rectify_nlp.sentences import KINDS, Sentence, problems, sentences_of
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,12 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from rectify_nlp.batch import CHUNK, Row, Table, judged_rows
+from rectify_nlp.batch import judged_rows
 from rectify_nlp.errors import MissingExtra, ReadError
 from rectify_nlp.model import Model
 from rectify_nlp.records import COLUMNS, csv_columns, flattened, headers, plain, records, to_json
 from rectify_nlp.rowfiles import repeated
+from rectify_nlp.sources import CHUNK, Row, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

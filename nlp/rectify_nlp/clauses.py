@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from rectify_nlp.markers import NUMERALS, marker_at, ordinal_of
 from rectify_nlp.patterns import pattern
-from rectify_nlp.prose import HEADING, Sentence, problems, prose
+from rectify_nlp.sentences import HEADING, Sentence, problems
 from rectify_nlp.wording import LINE, Wording
 
 
@@ -138,6 +138,8 @@ def told_in_prose(
 ) -> tuple[list[Told], list[tuple[int, int]]]:
     """The problems told between `start` and `end` in their order, by clauses and, by the kinds of
     sentences (see `prose`), in sentences of their own; and where the headings over them lie."""
+    from rectify_nlp.prose import prose  # with numpy, which most notices are split without
+
     text = wording.text
     lists = _in_lists(wording, start, end)
     told = _apart([*lists, *_by_clause(wording, start, end)], start, end)

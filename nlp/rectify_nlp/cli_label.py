@@ -35,9 +35,10 @@ def pick_(
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N")] = 0,
 ) -> None:
     """Pick the segments that are most worth labelling and write a sheet to fill in."""
-    from rectify_nlp.batch import Tally, results
+    from rectify_nlp.batch import results
     from rectify_nlp.errors import LabelsError
     from rectify_nlp.examples import load_labels
+    from rectify_nlp.judging import Tally
     from rectify_nlp.labelsheet import sheet
     from rectify_nlp.model import Model
     from rectify_nlp.picking import candidates, pick

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rectify_nlp.ahead import ahead
 from rectify_nlp.console import Writer, colour, print_lines, say, width
-from rectify_nlp.model import Model
 from rectify_nlp.options import (
     LIMITS,
     MemoryOption,
@@ -21,6 +22,8 @@ from rectify_nlp.options import (
     limits_of,
 )
 from rectify_nlp.render import EXPLAINED, FORMATS, Layout, pieces
+from rectify_nlp.resources import resource
+from rectify_nlp.types import Cut
 
 
 def predict(
@@ -35,20 +38,31 @@ def predict(
     max_seconds: SecondsOption = int(LIMITS.wall_seconds),
 ) -> None:
     """Split notices into issues and judge each: what it is about, how far it probably is."""
-    from rectify_nlp.batch import Tally, results
-
     form = _format(form, output)
     if form != "table" and output is None and not sys.stdout.isatty():
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # in a pipe, whatever the console
     explain = explain or form in EXPLAINED
-    loaded = Model.load(model)
     limits = limits_of(max_size, max_memory, max_seconds)
-    tally = Tally(report=say, quiet=quiet)
-    found = tally.count(results(sources, loaded, explain=explain, limits=limits))
     layout = Layout(width=width(output), colour=colour(output), explain=explain)
-    with Writer(output) as write:
-        for piece in pieces(found, form, loaded, layout):
-            write(piece)
+
+    def cuts() -> Iterator[Cut]:
+        from rectify_nlp.sources import cut
+        from rectify_nlp.taxonomy import Taxonomy
+
+        # As in the model's folder, whose files are verified where it is loaded.
+        folder = model or resource("models/default")
+        yield from cut(sources, Taxonomy.load(folder / "taxonomy.toml"), limits=limits)
+
+    with ahead(cuts) as made:
+        from rectify_nlp.judging import Tally, judged
+        from rectify_nlp.model import Model
+
+        loaded = Model.load(model)
+        tally = Tally(report=say, quiet=quiet)
+        found = tally.count(judged(made, loaded, explain=explain))
+        with Writer(output) as write:
+            for piece in pieces(found, form, loaded, layout):
+                write(piece)
     if tally.failed:
         raise typer.Exit(3 if tally.failed == tally.sources else 1)
 

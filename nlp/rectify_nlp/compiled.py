@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rectify_nlp.classifier import LinearClassifier
+from rectify_nlp.codes import Codes
 from rectify_nlp.features import FIELDS, Floats, Texts
-from rectify_nlp.folding import Codes
 from rectify_nlp.lexicon import Ints, lexicon
 from rectify_nlp.vocabulary import Vocabulary
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from rectify_nlp.batch import Tally, results
+from rectify_nlp.batch import results
 from rectify_nlp.consensus import Opinion, by_segment, latest
 from rectify_nlp.errors import LabelsError
 from rectify_nlp.examples import load_labels
 from rectify_nlp.intake import candidates_in
+from rectify_nlp.judging import Tally
 from rectify_nlp.labelling import Answer, append, seal, undo
 from rectify_nlp.model import Model
 from rectify_nlp.picking import Candidate, candidates, queue, unlabelled

@@ -18,10 +18,15 @@ Mistakes of the programmer stay ValueError and TypeError.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class RectifyError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of everything this package raises on purpose; can be sent between processes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default it would be made anew from its message alone.
+        return Exception.__new__, (type(self), *self.args), self.__dict__
 
 
 class ReadError(RectifyError):

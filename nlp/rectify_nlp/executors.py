@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from rectify_nlp.arrow import plain_rows, require_pyarrow, row_batch, row_schema
-from rectify_nlp.batch import Row, Table, fault, judged_notice, judged_rows, row_source, table_rows
+from rectify_nlp.batch import fault, judged_notice, judged_rows
 from rectify_nlp.decoding import decode
 from rectify_nlp.inputs import LONGEST_LINE
 from rectify_nlp.model import Model
 from rectify_nlp.records import records
 from rectify_nlp.rowfiles import TOO_LONG
+from rectify_nlp.sources import Row, Table, row_source, table_rows
 from rectify_nlp.spark import Shipment, unpacked
 from rectify_nlp.types import Failure, Limits, Report, Result
 

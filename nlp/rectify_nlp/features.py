@@ -18,17 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rectify_nlp.folding import (
-    HALF_WIDTH,
-    TONED,
-    TRADITIONAL,
-    Codes,
-    Folded,
-    code_points,
-    replaced,
-    replacements,
-    string,
-)
+from rectify_nlp.codes import Codes, code_points, replaced, replacements, string
+from rectify_nlp.folding import HALF_WIDTH, TONED, TRADITIONAL, Folded
 from rectify_nlp.lexicon import Ints, Tokens, lexicon
 from rectify_nlp.vocabulary import PAIR, Vocabulary, pair_keys
 

@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from rectify_nlp.arrow import parquet_columns
-from rectify_nlp.batch import Table, table_rows
 from rectify_nlp.decoding import encoding_of
 from rectify_nlp.errors import ReadError
 from rectify_nlp.reading import STDIN
 from rectify_nlp.reading import SUFFIXES as NOTICES
 from rectify_nlp.rowfiles import LONGEST_FIELD, TOO_LONG
+from rectify_nlp.sources import Table, table_rows
 from rectify_nlp.types import Failure
 
 PARQUET = ".parquet"

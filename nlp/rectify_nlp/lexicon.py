@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rectify_nlp.folding import Codes, code_points
+from rectify_nlp.codes import Codes, code_points
 from rectify_nlp.resources import resource
 
 Ints = NDArray[np.int64]

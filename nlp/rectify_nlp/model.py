@@ -17,9 +17,8 @@ from rectify_nlp.features import FIELDS, MASK, Fields, Floats, Texts
 from rectify_nlp.lexicon import Ints
 from rectify_nlp.modelfolder import TASKS, Contents, pack, sha256, unpack, write
 from rectify_nlp.resources import resource
-from rectify_nlp.splitting import split
 from rectify_nlp.taxonomy import Taxonomy
-from rectify_nlp.types import Evidence, Finding, Issue, Notice, Passage, Report, Verdict
+from rectify_nlp.types import Evidence, Finding, Issue, Notice, Passage, Report, Split, Verdict
 from rectify_nlp.vocabulary import PAIR
 
 # So many characters are judged at a time: more save no time, and cost memory.
@@ -46,7 +45,12 @@ class Model:
 
     def predict(self, notice: Notice, *, explain: bool = False) -> Report:
         """Split `notice` and judge each issue; `explain` adds the evidence."""
-        parts = split(notice, self.taxonomy)
+        from rectify_nlp.splitting import split  # not for what is split already
+
+        return self.report(notice, split(notice, self.taxonomy), explain=explain)
+
+    def report(self, notice: Notice, parts: Split, *, explain: bool = False) -> Report:
+        """What `predict` gives for `notice`, of what it was split into."""
         return Report(
             notice=notice,
             findings=tuple(self.judge(parts.issues, explain=explain)),
@@ -54,6 +58,11 @@ class Model:
             warnings=(*notice.warnings, *parts.warnings),
             totals=parts.totals,
         )
+
+    def warm_up(self) -> None:
+        """Build now the tables that the first prediction would build."""
+        nothing = Passage(text="", start=0)
+        self.probabilities([Issue(problem=nothing, measures=nothing)])
 
     def judge(self, issues: Sequence[Issue], *, explain: bool = False) -> list[Finding]:
         """A finding for each issue, in order."""

@@ -11,10 +11,9 @@ stand for likelihoods in a hidden Markov model (Bourlard and Morgan, 1994).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,13 +22,17 @@ from rectify_nlp.features import Fields, Floats, Texts
 from rectify_nlp.modelfolder import unpack_classifiers
 from rectify_nlp.patterns import pattern
 from rectify_nlp.resources import resource
+from rectify_nlp.sentences import (
+    BOTH,
+    HEADING,
+    MEASURES,
+    PROBLEM,
+    Sentence,
+    sentences_of,
+)
 
-KINDS = ("problem", "measures", "other", "heading", "both")
-PROBLEM, MEASURES, OTHER, HEADING, BOTH = range(len(KINDS))
 TASK = "sentence"
 
-# A full stop within quotation marks ends no sentence.
-_SENTENCE = pattern(r"(?:“[^“”\n]{0,160}”|[^。!?\n])+(?:[。!?]+[”)]?)?")
 _COMMA = pattern("[,;]")
 _LONGEST_HEADING = 44
 _ENDED = "。!?;"
@@ -37,26 +40,6 @@ _ENDED = "。!?;"
 _SHORT = pattern(r"[^,。;:!?\n]{2,12}")
 # A heading also where it begins a paragraph.
 _ASPECT = pattern(r"[^,。;:\n]{2,24}方面[。:]?")
-
-
-class Sentence(NamedTuple):
-    """A sentence of folded text, without blanks around it; `opens`: it begins a paragraph."""
-
-    start: int
-    end: int
-    opens: bool
-
-
-def sentences_of(folded: str, start: int, end: int) -> Iterator[Sentence]:
-    """The sentences between two positions, in order."""
-    before = -1
-    for match in _SENTENCE.finditer(folded, start, end):
-        text = match.group().strip()
-        if text:
-            first = match.start() + match.group().index(text)
-            opens = before < 0 or "\n" in folded[before:first]
-            before = first + len(text)
-            yield Sentence(first, before, opens)
 
 
 # How a sentence begins (who acts?) and ends, in characters.
@@ -143,27 +126,6 @@ def read_prose(folder: Path) -> Prose:
     contents = {path.name: path.read_bytes() for path in folder.iterdir()}
     classifiers = unpack_classifiers(folder, described["classifiers"], contents)
     return Prose(classifiers[TASK], np.array(described["transitions"]))
-
-
-def problems(found: Sequence[Sentence], kinds: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """The problems among sentences of these kinds: the first sentence of each, the one behind
-    its last, and the one behind the last that tells what was done about it.
-
-    What tells neither behind a deed in its paragraph (该问题已整改到位。) belongs to it.
-    """
-    at = 0
-    while at < len(kinds):
-        first, at = at, at + 1
-        if kinds[first] != PROBLEM:
-            continue
-        while at < len(kinds) and kinds[at] == PROBLEM and not found[at].opens:
-            at += 1
-        last = at
-        while at < len(kinds) and (
-            kinds[at] == MEASURES or (at > last and kinds[at] == OTHER and not found[at].opens)
-        ):
-            at += 1
-        yield first, last, at
 
 
 @lru_cache(maxsize=1)

@@ -13,11 +13,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, time
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rectify_nlp.model import Model
 from rectify_nlp.patterns import pattern
 from rectify_nlp.types import Evidence, Failure, Finding, Notice, Report, Result, Verdict
+
+if TYPE_CHECKING:
+    from rectify_nlp.model import Model
 
 COLUMNS = (
     "source",

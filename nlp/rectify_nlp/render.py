@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from rectify_nlp.model import Model
 from rectify_nlp.records import (
     COLUMNS,
     Row,
@@ -21,6 +21,9 @@ from rectify_nlp.records import (
 )
 from rectify_nlp.terminal import Layout, segment_lines, table
 from rectify_nlp.types import Report, Result
+
+if TYPE_CHECKING:
+    from rectify_nlp.model import Model
 
 __all__ = [
     "COLUMNS",

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeVar
 
-from rectify_nlp.batch import Table, judged_rows
+from rectify_nlp.batch import judged_rows
 from rectify_nlp.errors import ReadError
 from rectify_nlp.model import Model
 from rectify_nlp.reading import read_bytes
 from rectify_nlp.rowfiles import SUFFIXES
+from rectify_nlp.sources import Table
 from rectify_nlp.types import Failure, Limits, Notice, Report, Segment
 
 T = TypeVar("T")

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rectify_nlp.arrow import once, parquet_slices
-from rectify_nlp.batch import CHUNK
 from rectify_nlp.errors import ReadError
 from rectify_nlp.inputs import PARQUET, Inputs, failed, kind_of, opened, text_of
 from rectify_nlp.rowfiles import LONGEST_FIELD
+from rectify_nlp.sources import CHUNK
 from rectify_nlp.types import Failure
 
 # Costs are in rows. A shard is what may have to be done again after a kill: some seconds of

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 from rectify_nlp.cautions import cautions
 from rectify_nlp.extents import Extent, Extents
@@ -36,28 +35,9 @@ from rectify_nlp.signs import Signs
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
 from rectify_nlp.tree import INNERMOST, Node
-from rectify_nlp.types import Issue, Notice, Passage, Stated, Totals
+from rectify_nlp.types import Issue, Line, Notice, Passage, Split, Stated, Totals
 from rectify_nlp.unnumbered import CLEARLY_MORE
 from rectify_nlp.wording import LINE, Wording, line_above
-
-
-class Line(NamedTuple):
-    """Why a line was taken for what it is: one row of `Split.trace`."""
-
-    start: int
-    end: int
-    role: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """Issues in the order of the text, stated totals, warnings; if asked for, the role of every line."""
-
-    issues: tuple[Issue, ...]
-    totals: Totals
-    warnings: tuple[str, ...]
-    trace: tuple[Line, ...]
 
 
 def split(notice: Notice, taxonomy: Taxonomy | None = None, *, trace: bool = False) -> Split:

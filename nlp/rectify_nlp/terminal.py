@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from rectify_nlp.records import clean, deciding, row, to_json_line
-from rectify_nlp.splitting import Split
-from rectify_nlp.types import Evidence, Failure, Finding, Notice, Report, Segment
+from rectify_nlp.types import Evidence, Failure, Finding, Notice, Report, Segment, Split
 
 
 class Layout(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +99,25 @@ class Issue:
     number: Passage | None = None
     path: tuple[Passage, ...] = ()
     stated: Stated | None = None
+
+
+class Line(NamedTuple):
+    """Why a line was taken for what it is: one row of `Split.trace`."""
+
+    start: int
+    end: int
+    role: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Issues in the order of the text, stated totals, warnings; if asked for, the role of every line."""
+
+    issues: tuple[Issue, ...]
+    totals: Totals
+    warnings: tuple[str, ...]
+    trace: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,4 +211,23 @@ class Example:
     check: bool = False
 
 
+class SplitNotice(NamedTuple):
+    """A notice and what it was split into."""
+
+    notice: Notice
+    parts: Split
+
+
+class CutRow(NamedTuple):
+    """A ready-cut issue of a table, in a notice of its own, and the columns it was `given` with."""
+
+    notice: Notice
+    issue: Issue
+    given: Mapping[str, Any]
+
+
+# What is read of sources: a notice, rows of a table that are judged together, or what could
+# not be read.
+Cut = SplitNotice | list[CutRow | Failure] | Failure
+# What comes of them.
 Result = Report | Segment | Failure

@@ -7,7 +7,7 @@ from operator import lt
 
 import numpy as np
 
-from rectify_nlp.folding import Codes, code_points
+from rectify_nlp.codes import Codes, code_points
 from rectify_nlp.lexicon import Ints, lexicon
 
 # Marks a pair of characters among the terms and keeps it apart from a word of the same.

@@ -22,22 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from rectify_nlp.arrow import arrow_rows, parquet
-from rectify_nlp.batch import (
-    Row,
-    Table,
-    fault,
-    judged_document,
-    judged_notice,
-    judged_rows,
-    row_source,
-    table_rows,
-)
+from rectify_nlp.batch import fault, judged_document, judged_notice, judged_rows
 from rectify_nlp.errors import ModelError
 from rectify_nlp.inputs import text_of
 from rectify_nlp.ledger import ledger_records
 from rectify_nlp.model import Model
 from rectify_nlp.records import csv_columns, csv_lines, failure_row, records, to_json_line
 from rectify_nlp.shards import Shard, Slice
+from rectify_nlp.sources import Row, Table, row_source, table_rows
 from rectify_nlp.types import Failure, Limits, Report, Result, Segment
 
 _BOM = "\ufeff"
