@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,29 @@ show(os.path.getsize(made_by_now))
 """
     (count,) = printed(code, tmp_path / "made", tmp_path / "ended")
     assert 2 <= count <= 4
+    assert (tmp_path / "ended").exists()
+
+
+def test_it_ends_with_the_process_it_works_for(tmp_path: Path) -> None:
+    code = """
+import sys
+def make():
+    try:
+        yield os.getpid()
+        time.sleep(600)
+    finally:
+        open(sys.argv[1], "w").close()
+with ahead(make) as made:
+    next(made)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    # Our end of its output is open as long as one of the two lives.
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os, signal, time\n{IMPORTS}{code}", tmp_path / "ended"],
+        stdout=subprocess.PIPE,
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGKILL
     assert (tmp_path / "ended").exists()
 
 

@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,20 +34,23 @@ def ahead(make: Callable[[], Iterator[T]]) -> Iterator[Iterator[T]]:
         yield make()
         return
     source, sink = os.pipe()
+    needed, need = os.pipe()  # closed where it is needed no more, and by the end of this process
     child = os.fork()
     if not child:
         # Whatever happens, no `finally`, handler or buffer of the process it came from is its own.
         try:
             os.close(source)
-            _work(make, sink)
+            os.close(need)
+            _work(make, sink, needed)
         finally:
             os._exit(0)
     os.close(sink)
+    os.close(needed)
     with os.fdopen(source, "rb") as stream:
         try:
             yield _received(stream)
         finally:
-            os.kill(child, signal.SIGTERM)  # until we have waited for it, its number is its own
+            os.close(need)
             os.waitpid(child, 0)
 
 
@@ -61,9 +65,10 @@ def _worthwhile() -> bool:
     )
 
 
-def _work(make: Callable[[], Iterator[T]], sink: int) -> None:
-    # The end that it is told to make is that of Ctrl-C, so that it ends its own processes, too.
+def _work(make: Callable[[], Iterator[T]], sink: int, needed: int) -> None:
+    # It ends as by Ctrl-C, so that it ends processes of its own, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_end_with, args=(needed,), daemon=True).start()
     last: Exception | None = None
     with suppress(KeyboardInterrupt, BrokenPipeError), os.fdopen(sink, "wb") as stream:
         try:
@@ -75,6 +80,11 @@ def _work(make: Callable[[], Iterator[T]], sink: int) -> None:
         except Exception:
             last = RuntimeError(traceback.format_exc())
         pickle.dump((None, last, False), stream)
+
+
+def _end_with(needed: int) -> None:
+    os.read(needed, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _received(stream: BinaryIO) -> Iterator[Any]:
