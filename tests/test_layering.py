@@ -162,15 +162,15 @@ def test_a_prediction_loads_nothing_heavy(guangzhou):
     )
 
 
-def test_splitting_needs_no_numpy(guangzhou):
+def test_splitting_needs_no_numpy_where_labels_or_wording_tell(linyi):
     code = (
         "import sys; from rectify_nlp import read, split\n"
         "print(len(split(read(sys.argv[1])).issues), 'numpy' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, guangzhou], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, linyi], capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["17", "False"]
+    assert done.stdout.split() == ["40", "False"]
 
 
 def test_the_package_itself_loads_nothing_that_takes_long():

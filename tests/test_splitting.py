@@ -525,3 +525,82 @@ def test_rows_with_tabs_may_be_short_or_go_on_below() -> None:
 )
 def test_what_only_begins_like_a_copied_table_stays(text: str) -> None:
     assert read_bytes(text.encode(), "x.txt").text == text
+
+
+# -- lists of measures, facts ------------------------------------------------------------------
+
+UNIVERSITY = """某大学党委关于巡视整改情况的通报
+根据统一部署，巡视组反馈了意见。
+三、反馈意见整改落实情况
+（一）落实部署有差距方面
+1.立德树人不到位
+问题1.思政课教师不足，尚缺19人。
+整改进展：
+1.引进博士12名。
+2.设立岗位津贴，已发放到位。
+整改状态：已完成
+问题2.心理咨询师仅3人，二级学院没有辅导站。
+整改进展：1.增配咨询师5人。
+2.16个学院全部建成辅导站。
+整改状态：己完成
+2.服务发展能力不强
+问题3.成果转化率低。
+整改进展：
+1.成立转移中心。
+- 2 -
+整改状态：长期坚持
+"""
+
+
+def test_measures_numbered_like_the_headings_stay_with_their_issue() -> None:
+    issues = split(notice_from_text(UNIVERSITY, "x")).issues
+    first, second = "1.立德树人不到位", "2.服务发展能力不强"
+    assert [(i.path[-1].text, i.measures.text, i.stated and i.stated.status) for i in issues] == [
+        (first, "1.引进博士12名。\n2.设立岗位津贴，已发放到位。", "已完成"),
+        (first, "1.增配咨询师5人。\n2.16个学院全部建成辅导站。", "已完成"),
+        (second, "1.成立转移中心。", "长期坚持"),
+    ]
+
+
+FACTS = [
+    (
+        "渣土车审批",
+        "2021年办理许可412件，其中88件的受理和发证时间相差不超过10分钟，踏勘表上签的是同一个名字。",
+        "局党委对88件许可全部重新踏勘，撤销6件。原审批科长调离岗位，由派驻组立案。",
+    ),
+    (
+        "公厕保洁外包",
+        "保洁合同写明每座公厕配2名保洁员。2022年6月9日晚上7点，巡察组走了12座公厕，有7座已经关灯锁门。",
+        "环卫中心依据合同扣减服务费16.3万元，约谈保洁公司法定代表人。",
+    ),
+    (
+        "路灯电费",
+        "2019年至2021年，有3块电表挂的是沿街的洗车行和一家烧烤店，三年代付了9.6万元电费。",
+        "路灯所与供电公司把217块电表查了一遍，错挂的表已经过户，向两家商户追回9.6万元。",
+    ),
+]
+
+
+@pytest.mark.parametrize("between", ["\n", ""], ids=["below the title", "on its line"])
+def test_numbered_items_told_by_facts_are_issues(between: str) -> None:
+    mark = between or "。"
+    items = "\n".join(
+        f"（{'一二三'[at]}）{title}{mark}{facts}\n{deeds}"
+        for at, (title, facts, deeds) in enumerate(FACTS)
+    )
+    text = f"某局党组关于巡察整改情况的通报\n巡察组反馈了意见，现将整改情况通报如下。\n二、逐项整改情况\n{items}\n"
+    issues = split(notice_from_text(text, "x")).issues
+    expected = [(f"{title}{mark}{facts}", deeds) for title, facts, deeds in FACTS]
+    assert [(i.problem.text, i.measures.text) for i in issues] == expected
+
+
+def test_measures_of_worded_issues_are_none_whatever_they_tell() -> None:
+    items = "\n".join(
+        f"{at}.关于“制度{at}落实不到位”的问题。\n（1）{title}。{facts}{deeds}\n（2）开展自查。对{at}个单位自查。"
+        for at, (title, facts, deeds) in enumerate(FACTS, start=1)
+    )
+    text = f"某局党组关于巡察整改情况的通报\n巡察组反馈了意见。\n二、整改情况\n{items}\n"
+    issues = split(notice_from_text(text, "x")).issues
+    assert [i.problem.text for i in issues] == [
+        f"关于“制度{n}落实不到位”的问题。" for n in (1, 2, 3)
+    ]

@@ -14,7 +14,7 @@ from rectify_nlp.grammar import Grammar
 from rectify_nlp.patterns import NON_ASCII, pattern
 from rectify_nlp.tree import Node
 from rectify_nlp.types import Stated
-from rectify_nlp.wording import CLAUSE, DONE, SENTENCES, Wording, next_start, skip_blank
+from rectify_nlp.wording import CLAUSE, CLEARLY, DONE, SENTENCES, Wording, next_start, skip_blank
 
 
 class Extent(NamedTuple):
@@ -80,7 +80,7 @@ class Extents:
     def _boundaries(self, node: Node, end: int) -> tuple[int, int, Stated | None]:
         """End of the problem, start of the measures, and a status fused with their label."""
         folded = self._folded
-        if node.kind == "clause":
+        if node.kind == "clause" or node.form == "told":
             return node.head_end, skip_blank(folded, node.body, end), None
         problem_end = node.head_end
         position = node.body + folded.startswith(",", node.body)
@@ -153,12 +153,30 @@ class Extents:
         return len(label.group()) if label and self._wording.labelled else 0
 
     def _problem_goes_on(self, node: Node, start: int, follow: int, end: int) -> bool:
-        """Whether the sentence at `start` still tells the problem, not the measures."""
+        """Whether the sentence at `start` still tells the problem, not the measures.
+
+        Where no label tells, the classifier of sentences may overrule the wording.
+        """
         sentence = self._folded[start:follow].strip()
         if not sentence or _JOINT.match(sentence):
             return False
         if self._wording.only_problems:
             return "\n" not in self._folded[node.body : start]
+        goes_on = self._goes_on_by_wording(node, start, follow, end)
+        if self._wording.label_ahead(start, end) or len(sentence) < _SHORTEST_JUDGED:
+            return goes_on
+        if goes_on:
+            return self._wording.leans(sentence) > -CLEARLY
+        if (
+            _MEASURE_CUE.match(sentence)
+            or _DEEDS.search(sentence)
+            or self._wording.positive(sentence)
+        ):
+            return False
+        return self._wording.leans(sentence) > CLEARLY
+
+    def _goes_on_by_wording(self, node: Node, start: int, follow: int, end: int) -> bool:
+        sentence = self._folded[start:follow].strip()
         if node.form == "labelled" and self._facts(start, end, of_label=True):
             return True
         firm = node.form not in ("sentence", "labelled")
@@ -265,6 +283,8 @@ _BARE_LABEL = pattern(
 # Labels that stand right behind the problem, not behind the measures.
 _OF_MEASURES = pattern(r"[ ]*+整改(?:落实|完成|进展)?(?:情况|措施|举措)")
 _LONGEST_FACTS = 400  # characters
+# Of a sentence that is left to the classifier, in characters.
+_SHORTEST_JUDGED = 6
 # What tells deeds, and what tells some cases of a problem.
 _DEEDS = pattern(f"{DONE}|印发|召开|修订|约谈|追[缴回]|收回|退还|补缴|制定|建立")
 # What those who inspected say.

@@ -18,7 +18,7 @@ _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
 # Behind a decimal fraction: 1.5小时 is no heading 1.5.
 _UNIT = "[ ]?(?:[万亿千百]|[个元倍米吨亩度斤]|小时|公[里顷斤]|平方|立方|分钟|厘米|毫米|千米)"
 _MARKER = pattern(
-    rf"(?P<question>(?:(?:反馈)?(?:具体)?问题|(?:整改)?任务|(?:审议|反馈)意见)[ ]?(?:[0-9]{{1,4}}|[{NUMERALS}]{{1,3}})(?:[::.、)](?!问题[0-9{NUMERALS}])[ ]*+|(?=[ \n“]|$)))"
+    rf"(?P<question>(?:(?:反馈)?(?:具体)?(?:问题)?问题|(?:整改)?任务|(?:审议|反馈)意见)[ ]?(?:[0-9]{{1,4}}|[{NUMERALS}]{{1,3}})(?:[::;.、)](?!问题[0-9{NUMERALS}])[ ]*+|(?=[ \n“]|$)))"
     rf"|(?P<han>[{NUMERALS}]{{1,4}})(?:、|\.(?![0-9]))"
     rf"|[(][ ]*+(?P<han_bracket>[{NUMERALS}]{{1,4}})[ ]*+[)][、.]?"
     rf"|(?P<han_half>[{NUMERALS}]{{1,4}})[)]"
@@ -27,12 +27,12 @@ _MARKER = pattern(
     rf"|[(][ ]*+(?P<arabic_bracket>[0-9]{{1,4}})[ ]*+[)][、.]?"
     r"|(?P<circled>[①-⑳])"
     rf"|(?P<letter>[A-Za-z])[.、)][ ]*+(?=[“]?{NON_ASCII})"
-    rf"|(?P<nth>第[{NUMERALS}]{{1,3}}(?:类|部分)?)[,、:](?!第)"
+    rf"|(?P<nth>第[{NUMERALS}]{{1,3}}(?:类|部分|方面)?)[,、:](?!第)"
     rf"|(?P<is>[{NUMERALS}]{{1,3}})是(?!否)"
 )
 # A marker inside a line, after the end of a sentence, which is matched ...
 _INLINE = pattern(
-    rf"[。;:!?”’)\] 日](?:(?<!日)|(?<=[0-9]日))"
+    rf"(?:[。;:!?”’)\] 日](?:(?<!日)|(?<=[0-9]日))|面(?<=方面))"
     rf"(?=(?:反馈)?问题[0-9{NUMERALS}]{{1,3}}[:.、]|[{NUMERALS}]{{1,3}}、|[(][{NUMERALS}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)])"
 )
 # ... or anywhere, in a line that is a whole notice run together.
@@ -44,6 +44,8 @@ _STRONG_START = pattern(
     r"[ ]*+(?:关于|针对|对)?[ ]*+“[^“”]{4,200}”[^。;,\n]{0,12}(?:问题|整改)|[ ]*+关于(?:[^。;,:\n]{4,80}问题|[^。;:\n]{4,80}的问题[。:])"
 )
 _SENTENCE_ENDS = "。;:!?”’)] "
+# Two sections of a notice in one line.
+_SECTIONS = pattern(r"[。:]一、[^\n]{20,}?。二、")
 # A line as long as this holds more than one paragraph; three times that, a whole notice.
 _LONG_LINE = 700
 # So many markers ahead are looked at to place one in mid-sentence.
@@ -67,7 +69,7 @@ def positions(wording: Wording, stop: int) -> Iterator[Start]:
     folded = wording.text
     start = 0
     last: dict[str, int] = {}
-    above: Marker | None = None  # the latest at the start of a line
+    above: Marker | None = None  # the latest at the start of a line that is no point
     while start < stop:
         end = folded.find("\n", start, stop)
         end = stop if end < 0 else end
@@ -81,14 +83,18 @@ def positions(wording: Wording, stop: int) -> Iterator[Start]:
             if above is not None and (marker is None or marker[0] == "label"):
                 marker = _continued(wording, first, end, above) or marker
             if marker is not None:
-                above = marker
+                if marker[0] not in _POINTS or above is None:
+                    above = marker
                 last[marker[0]] = marker[1]
                 yield first, marker, False
                 if marker[2] > end and marker_at(folded, marker[2], len(folded)) is None:
                     # A badge: the title below it opens nothing of its own.
                     end = folded.find("\n", marker[2], stop)
                     end = stop if end < 0 else end
-            whole = end - first > 3 * _LONG_LINE or 500 < end - first > 0.6 * stop
+            whole = end - first > 3 * _LONG_LINE or (
+                end - first > 500
+                and (end - first > 0.6 * stop or _SECTIONS.search(folded, first, end) is not None)
+            )
             if marker is not None and marker[0] == "open":
                 # Others of the same form may stand behind its measures.
                 for further in _FURTHER_OPENER.finditer(folded, first + 8, end):
@@ -108,7 +114,11 @@ def positions(wording: Wording, stop: int) -> Iterator[Start]:
 
 
 def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | None:
-    """A marker run together with a number ("1.37户"), where it continues or opens a count."""
+    """A marker run together with what follows ("1.37户", 问题4工程), where it continues or opens
+    a count."""
+    question = _GLUED_QUESTION.match(folded, start, end)
+    if question and last.get("question", -1) + 1 == int(question[1]):
+        return "question", int(question[1]), question.end()
     match = _GLUED.match(folded, start, end)
     if match is None:
         return None
@@ -122,6 +132,7 @@ def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | 
 
 
 _NEXT_ARABIC = pattern(r"\n[ ]*+([0-9]{1,2})[.、]")
+_GLUED_QUESTION = pattern(rf"问题([0-9]{{1,3}})(?={NON_ASCII})(?![个项条类年月])")
 _GLUED = pattern(r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?" + NON_ASCII)
 
 
@@ -177,7 +188,7 @@ def marker_at(folded: str, start: int, end: int) -> Marker | None:
         kind = "han_bracket"
     if kind == "question" and head >= end:  # a badge above the title
         head = skip_blank(folded, end, len(folded))
-    return kind, ordinal_of(word), head
+    return kind, ordinal_of(word.rstrip(":;.、) ")), head
 
 
 _DIGITS = pattern(r"[0-9]+$")
@@ -273,9 +284,12 @@ def _goes_on(
     if kind == opening[0]:
         if ordinal != last[kind] + 1 or wording.text[position - 1] != "。":
             return False
-    elif not (
-        ordinal == 1 and opening[0] in ("han", "han_bracket") and kind == "arabic"
-    ) or _BROKEN.search(wording.text, first, position):
+    elif opening[0] not in ("han", "han_bracket", "han_half") or kind != "arabic":
+        return False
+    elif ordinal == 1:
+        if _BROKEN.search(wording.text, first, position):
+            return False
+    elif ordinal != last.get(kind, 0) + 1 or wording.text[position - 1] != "。":
         return False
     stop = SENTENCES.search(wording.text, head, end)
     sentence = wording.text[head : stop.start() if stop else end]
@@ -332,9 +346,11 @@ def _told_as_problem(wording: Wording, start: int, end: int) -> bool:
 
 
 _ARABIC = ("arabic", "arabic_bracket")
+# Kinds of what stands within an issue.
+_POINTS = ("is", "circled")
 _UNSTOPPED_TWO = pattern(r"\n[ ]*+2[ ]")
 _UNSTOPPED = pattern(
-    rf"(?P<ordinal>[0-9]{{1,2}})(?:[ ]{{1,3}}|,[ ]?)?(?=“?{NON_ASCII})(?!个(?!别)|[年月日项条人家户名次万亿元倍级处台份场期届])"
+    rf"(?P<ordinal>[0-9]{{1,2}})(?:[ ]{{1,3}}|,[ ]?)?(?=“?{NON_ASCII})(?!个(?!别)|家(?!庭)|[年月日项条人户名次万亿元倍级处台份场期届])"
 )
 
 

@@ -26,6 +26,7 @@ from rectify_nlp.sentences import (
     BOTH,
     HEADING,
     MEASURES,
+    OTHER,
     PROBLEM,
     Sentence,
     sentences_of,
@@ -105,6 +106,11 @@ class Prose:
                 found.append(Sentence(comma + 1, sentence.end, False))
                 kinds += [PROBLEM, MEASURES]
         return found, kinds
+
+    def leans(self, sentence: str) -> float:
+        """By how many nats a sentence by itself tells a problem rather than what was done, or neither."""
+        (scores,) = self._scores([sentence])
+        return float(scores[PROBLEM] - max(scores[MEASURES], scores[OTHER]))
 
     def _comma(self, folded: str, sentence: Sentence) -> int:
         """Where a problem and what was done about it are best parted; -1 without a comma."""

@@ -12,17 +12,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from rectify_nlp.patterns import pattern
 from rectify_nlp.signs import TEXT, Signs
 from rectify_nlp.tree import Node
 from rectify_nlp.unnumbered import open_up
+from rectify_nlp.wording import CLEARLY, CLOSING
 
 ISSUE, HEADING, MEASURE, OUTSIDE = "issue", "heading", "measure", "outside"
 
 # How much a verdict yields to what the siblings are.
 _FIRM, _WEAK, _WEAKEST = 2, 1, 0
-# Labels of what came of the measures.
-_CLOSING = pattern("成效|成果|效果|结果|完成情况|状态|进度")
 # Of `_Family.issues`: most of the members with parts are issues.
 _MOST = 2
 
@@ -140,6 +138,13 @@ class Roles:
         if len(rated) >= 2:
             labelled = [kid for kid in kids if kid in labelled or kid in rated]
         like = [kid for kid in kids if self.signs.like_issue(kid)]
+        if like and self.wording.in_prose and self.signs.like_issue(node):
+            # Deeds may name what they mend: the classifier of sentences tells them apart.
+            like = [
+                kid
+                for kid in like
+                if self.signs.strong(kid) or self.wording.leans(self.signs.head(kid)) > -CLEARLY
+            ]
         if own_label and (not labelled or self._lists_measures(node, labelled)):
             return ISSUE, "item label before its parts", _FIRM
         if labelled and self._one_answer(node, labelled):
@@ -211,7 +216,7 @@ class Roles:
         (整改成效:, 完成情况:)."""
         last = node.children[-1]
         closing = [
-            _CLOSING.search(label.group()) is not None
+            CLOSING.search(label.group()) is not None
             for label in self.wording.labels(last.body, last.end)
         ]
         runs_on = node.children[0].ordinal == 2  # the first stands right behind the label
@@ -244,6 +249,9 @@ class Roles:
 
     def _as_issue(self, node: Node, reason: str) -> None:
         node.role, node.reason = ISSUE, reason
+        if told := self.signs.told(node):
+            node.head_end, node.body = told
+            node.form, node.reason = "told", "tells facts, and then what was done"
         mark(node.walk(), MEASURE, "part of the issue above")
 
     def _as_heading(self, node: Node, reason: str) -> None:
@@ -307,7 +315,9 @@ class Roles:
             self._as_issue(node, "of the same make as the issues beside it")
         elif node.kind == "is" or (node.inline and node.kind.startswith("arabic")):
             node.role, node.reason = MEASURE, "an ordinal without a deficit"
-        elif len(self.signs.own(node).strip()) >= TEXT or family.has_leaf_issue:
+        elif (family.like or not self.signs.facts) and (
+            len(self.signs.own(node).strip()) >= TEXT or family.has_leaf_issue
+        ):
             self._as_issue(node, "a positive title with text of its own")
         else:
             node.role, node.reason = MEASURE, "neither deficit nor text of its own"

@@ -6,10 +6,13 @@ count. `roles` decides by these, node by node and with the neighbours.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from functools import cache
+from operator import attrgetter
 
 from rectify_nlp.patterns import pattern
-from rectify_nlp.tree import Node
+from rectify_nlp.sentences import PROBLEM, problems
+from rectify_nlp.tree import INNERMOST, Node
 from rectify_nlp.wording import Wording
 
 # Kinds of nodes that open an issue by their form.
@@ -33,10 +36,12 @@ _HANDED_ON = pattern(r"(?:信访件?|线索|移送)[^,。;:]{0,8}(?:办理|处�
 
 
 class Signs:
-    """What the wording of a node says."""
+    """What the wording of a node says; with `facts` also what its sentences tell, whatever their
+    wording."""
 
-    def __init__(self, wording: Wording) -> None:
+    def __init__(self, wording: Wording, *, facts: bool = False) -> None:
         self.wording = wording
+        self.facts = facts
         self.grammar = wording.grammar
         # These are asked often, and never change.
         self.has_measures_label = cache(self._has_measures_label)
@@ -124,7 +129,27 @@ class Signs:
             if not alone and not self._answered_point(node):
                 return False
             return self.wording.deficit(head) and not self.wording.positive(head)
-        return self.wording.states_problem(head)
+        return self.wording.states_problem(head) or self.told(node) is not None
+
+    def told(self, node: Node) -> tuple[int, int] | None:
+        """Where the problem ends and the measures begin, if the head of `node` states none, but its
+        sentences tell one, below a title perhaps, and then, or the nodes below, what was done."""
+        if not self.facts or node.kind in INNERMOST:
+            return None
+        if self.wording.states_problem(self.head(node)):
+            return None
+        sentences, kinds = self.wording.told
+        first = bisect_right(sentences, node.head, key=attrgetter("end"))
+        behind = bisect_left(sentences, node.end, first, key=attrgetter("start"))
+        if first < behind and sentences[first].end <= node.head_end and kinds[first] != PROBLEM:
+            first += 1
+        spans = list(problems(sentences[first:behind], kinds[first:behind]))
+        if len(spans) != 1 or spans[0][0] != 0:
+            return None
+        problem_end = sentences[first + spans[0][1] - 1].end
+        if first + spans[0][1] == behind:  # all of its own text
+            return (problem_end, problem_end) if node.children else None
+        return problem_end, sentences[first + spans[0][1]].start
 
     def _aspect(self, node: Node) -> bool:
         head = self.head(node)

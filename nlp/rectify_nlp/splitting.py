@@ -93,6 +93,12 @@ _BULLET = pattern(
 )
 
 
+# The foot of a page, copied along.
+_PAGE_NUMBER = pattern(r"\n[ ]*+-[ ]?[0-9]{1,3}[ ]?-[ ]*+(?=\n|$)")
+# Typed for 已, which looks the same.
+_ALREADY = pattern("[己巳](?<!自.)(?=(?:全部|基本)?(?:完成|整改|办结|销号))")
+
+
 def _chinese_stops(text: str) -> str:
     """Text whose sentences end in western full stops, with Chinese ones for them."""
     chinese, western = text.count("。"), text.count(".")
@@ -115,13 +121,18 @@ def _issues_among(nodes: list[Node]) -> int:
     return sum(node.role == ISSUE for node in nodes)
 
 
+# Of so many new issues one that the wording told may become a heading.
+_EACH_LOST = 4
+
+
 class _Splitter:
     def __init__(
         self, text: str, grammar: Grammar, statuses: StatusReader, taxonomy: Taxonomy
     ) -> None:
         self.text = text
         self._fold = Folded.of(text)
-        self.folded = _BULLET.sub(_blank, _chinese_stops("\n" + self._fold.text))[1:]
+        text = _ALREADY.sub("已", _chinese_stops("\n" + self._fold.text))
+        self.folded = _BULLET.sub(_blank, _PAGE_NUMBER.sub(_blank, text))[1:]
         self.grammar = grammar
         self.statuses = statuses
         self.taxonomy = taxonomy
@@ -132,6 +143,8 @@ class _Splitter:
     def run(self, *, trace: bool) -> Split:
         stop = self._closing()
         nodes = self._nodes(stop, unnumbered=False)
+        if self.wording.in_prose:
+            nodes = self._by_facts(nodes, stop)
         # Points (一是 ...) number no issues by themselves: they may be the measures of running text.
         numbered = any(node.parent is None and node.kind not in INNERMOST for node in nodes)
         if not numbered or not any(node.role == ISSUE for node in nodes):
@@ -172,6 +185,36 @@ class _Splitter:
         roots = outline(self.wording, stop, unnumbered=unnumbered)
         # A text without numbers is read as prose as a whole.
         return self._read(roots, stop, prose=self.wording.in_prose and not unnumbered)
+
+    def _by_facts(self, nodes: list[Node], stop: int) -> list[Node]:
+        """The nodes by what their sentences tell, if that makes clearly more of them issues, and
+        hardly one of those that wording makes issues is lost."""
+        by_wording, before = self.signs, self._worded_as_issues(nodes)
+        neutral = [
+            node
+            for node in nodes
+            if not (node.children or node.kind in INNERMOST or node.start in before)
+            and not self.wording.positive(self.signs.head(node))
+        ]
+        if len(neutral) <= len(before):
+            return nodes
+        self.signs = Signs(self.wording, facts=True)
+        found = self._nodes(stop, unnumbered=False)
+        after = self._worded_as_issues(found)
+        lost = len(before - after)
+        more = len(after) > max(1, CLEARLY_MORE * len(before))
+        if (
+            more
+            and len(after - before) > _EACH_LOST * lost
+            and _issues_among(found) >= _issues_among(nodes)
+        ):
+            return found
+        self.signs = by_wording
+        return nodes
+
+    def _worded_as_issues(self, nodes: list[Node]) -> set[int]:
+        """Where the issues begin that are not taken for one by their neighbours alone."""
+        return {n.start for n in nodes if n.role == ISSUE and self.signs.like_issue(n)}
 
     def _read(self, roots: list[Node], stop: int, *, prose: bool = False) -> list[Node]:
         """All nodes in the order of the text, each with its role."""
@@ -232,7 +275,7 @@ class _Splitter:
         strong = sum(1 for node in issues if self.signs.strong(node))
         subject = len(self.grammar.subject.findall(top))
         foreign = len(self.grammar.foreign.findall(top))
-        if foreign >= 4 and not strong >= 4 <= subject:
+        if foreign >= 4 and not strong >= 4 <= subject and self.wording.kind != "notice":
             return False
         if (strong >= 2 and subject) or (labelled and strong):
             return True

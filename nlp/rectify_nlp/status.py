@@ -258,7 +258,7 @@ def _tight(words: str) -> str:
 _COUNT = r"(?P<count>[0-9]{1,4})[ ]*+(?:个|项|条|类)"
 _TOTAL = pattern(
     r"(?:反馈|反映|指出|提出|涉及|梳理|分解|细化|共有?|列出|查出|审计发现)[^。;:\n0-9]{0,24}?"
-    r"(?:[0-9]{1,3}个(?:方面|大?类|大?项)[、,]?(?:共)?)?"
+    r"(?:[0-9]{1,3}(?:个(?:方面|大?类|大?项)|大?类)[、,]?(?:共)?)?"
     + _COUNT
     + r"(?:方面)?(?P<unit>具体问题|反馈问题|问题|整改问题|具体整改问题)"
     r"|(?:反馈|指出|提出|涉及)[^。;:\n0-9]{0,24}?(?<!查摆)(?<!查找)问题(?:共|合计|总数)?[ ]*+(?P<count2>[0-9]{1,4})[ ]*+(?:个|项|条)"
@@ -286,8 +286,13 @@ def stated_totals(folded: str, taxonomy: Taxonomy) -> Totals:
         found = re.search(
             f"(?<![未尚])(?:{wording})(?:整改)?(?:的)?(?:问题)?{_DONE_BEFORE}", stretch
         )
-        if found and not re.search(
-            r"措施|任务|制度|线索|人", stretch[max(0, found.start() - 8) : found.end()]
+        if not found:
+            continue
+        sentence = stretch[stretch.rfind("。", 0, found.start()) + 1 : found.end()]
+        near = sentence[found.start() - found.end() - 8 :]
+        # Of so many measures (127项举措中) others are done than of the problems.
+        if not re.search("措施|任务|制度|线索|人", near) and not re.search(
+            "[措施举任务]中", sentence
         ):
             by_status.setdefault(status.name, int(found["n"]))
     return Totals(issues=total, by_status=tuple(by_status.items()))

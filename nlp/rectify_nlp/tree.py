@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from rectify_nlp.markers import is_aspect
-from rectify_nlp.wording import Wording
+from rectify_nlp.markers import is_aspect, marker_at
+from rectify_nlp.patterns import pattern
+from rectify_nlp.wording import CLOSING, Wording
 
 
 @dataclass(slots=True, eq=False)
@@ -133,15 +134,34 @@ def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]
     again = opens and same == [len(stack) - 1]
     if again and _opens_list(wording, stack[-1]):
         return None  # the same numbering once more, a level below
+    if _runs_on_below(wording, stack[-1], node):
+        return None  # the count of an earlier heading's items, in the numbering of the headings
+    if node.ordinal <= 2 and _lists_measures(wording, stack[-1], node):
+        return None  # numbered like a heading further above
     if opens and same[-1] < len(stack) - 1 and _title_alone(wording, stack[-1]):
         return None  # measures below a title, numbered like the headings above it
     fitting = [i for i in same if stack[i].ordinal + 1 == node.ordinal]
-    if len(fitting) > 1 and (
-        (_aspect(wording, node) and not _aspect(wording, stack[fitting[-1]]))
-        or (_labelled(wording, node) and not _labelled(wording, stack[fitting[-1]]))
-    ):
+    if len(fitting) > 1 and _beside_outer(wording, stack[fitting[-1]], node):
         return fitting[-2]
-    return fitting[-1] if fitting and len(same) > 1 else same[-1]
+    if fitting and len(same) > 1:
+        return fitting[-1]
+    # A number given twice.
+    twice = len(same) > 1 and stack[same[-2]].ordinal == node.ordinal
+    return same[-2] if twice and _beside_outer(wording, stack[same[-1]], node) else same[-1]
+
+
+def _beside_outer(wording: Wording, inner: Node, node: Node) -> bool:
+    """Whether `node`, which could follow `inner`, goes on with a count further above."""
+    if _aspect(wording, node) and not _aspect(wording, inner):
+        return True
+    above = inner.parent
+    if above is not None and (
+        _label_at_end(wording, above)
+        or (above.children[0].ordinal == 2 and _labelled(wording, above))
+    ):
+        # In a list of measures only what came of them has a label, behind the last.
+        return _labelled(wording, inner) or _answered(wording, node)
+    return _labelled(wording, node) and not _labelled(wording, inner)
 
 
 def _in_other_form(wording: Wording, stack: list[Node], node: Node) -> int | None:
@@ -167,9 +187,58 @@ def _opens_list(wording: Wording, node: Node) -> bool:
         head = wording.text[node.head : node.head_end]
         announces = wording.grammar.issues.search(head) and not wording.grammar.next.search(head)
         return (announces or _aspect(wording, node)) and not wording.deficit(head)
-    stop = node.body + len(own)
+    return _label_at_end(wording, node)
+
+
+def _label_at_end(wording: Wording, node: Node) -> bool:
+    """Whether a measures label ends the text of `node`."""
+    stop = node.body + len(wording.text[node.body : node.end].rstrip())
     return any(
         label["measures"] and label.end() >= stop for label in wording.labels(node.body, stop)
+    )
+
+
+def _runs_on_below(wording: Wording, above: Node, node: Node) -> bool:
+    """Whether `node` is no sibling of the aspect right above it: out of its count, and none."""
+    return (
+        above.kind == node.kind
+        and node.ordinal > above.ordinal + 1
+        and _aspect(wording, above)
+        and not _aspect(wording, node)
+        and not wording.text[above.body : above.end].strip()
+    )
+
+
+def _lists_measures(wording: Wording, above: Node, node: Node) -> bool:
+    """Whether `node` is the first of a list that a measures label at the end of `above` opens, or
+    the second where the first stands right behind the label."""
+    if node.ordinal == 1:
+        return _label_at_end(wording, above)
+    next_to_it = (above.kind, above.ordinal) == (node.kind, 1)
+    if _answered(wording, node) or (
+        next_to_it and wording.states_problem(wording.text[node.head : node.head_end])
+    ):
+        return False
+    *_, last = [None, *wording.labels(above.body, above.end)]
+    if last is None or not last["measures"]:
+        return False
+    first = marker_at(wording.text, last.end(), above.end)
+    return (
+        first is not None
+        and first[:2] == (node.kind, 1)
+        and _SECOND.search(wording.text, first[2], above.end) is None
+    )
+
+
+# In mid-line.
+_SECOND = pattern(r"(?<=[。;,])[(]?[2二][.、)](?![0-9])")
+
+
+def _answered(wording: Wording, node: Node) -> bool:
+    """Whether a label opens measures in the text of `node`, not only what came of them."""
+    return any(
+        wording.opens_measures(label, node.end) and not CLOSING.search(label.group())
+        for label in wording.labels(node.body, node.end)
     )
 
 

@@ -10,8 +10,13 @@ from itertools import pairwise, takewhile
 
 from rectify_nlp.grammar import INNER_LABEL, LABEL_BEHIND, Grammar
 from rectify_nlp.patterns import NON_ASCII, pattern
+from rectify_nlp.sentences import Sentence
 from rectify_nlp.status import StatusReader
 
+# So sure, in nats, the classifier of sentences has to be to overrule the wording.
+CLEARLY = 2.0
+# Labels of what came of the measures, and of nothing else.
+CLOSING = pattern(r"^(?!.*(?:措施|举措|做法)).*(?:成效|成果|效果|结果|完成情况|状态|进度)")
 CLAUSE = pattern(r"[,。;:!?]")
 STARTS = pattern(f"[{LABEL_BEHIND}]")
 SENTENCES = pattern(r"[。;!?\n]")
@@ -147,6 +152,19 @@ class Wording:
         told = self.kind == "notice" or announced
         by_press = _PRESS.search(self.text, 0, _TOP) is not None
         return told and not (by_press or self.labelled or self.only_problems)
+
+    @cached_property
+    def told(self) -> tuple[list[Sentence], list[int]]:
+        """The sentences of the text and the kind of each (see `prose`)."""
+        from rectify_nlp.prose import prose  # with numpy, which most notices are split without
+
+        return prose().told(self.text, 0, len(self.text))
+
+    def leans(self, sentence: str) -> float:
+        """By how many nats a sentence by itself tells a problem, not what was done or neither."""
+        from rectify_nlp.prose import prose
+
+        return prose().leans(sentence)
 
     @cached_property
     def labelled(self) -> bool:
