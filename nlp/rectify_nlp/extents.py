@@ -171,6 +171,7 @@ class Extents:
             _MEASURE_CUE.match(sentence)
             or _DEEDS.search(sentence)
             or self._wording.positive(sentence)
+            or (self._grammar.positive.search(sentence) and not self._wording.deficit(sentence))
         ):
             return False
         return self._wording.leans(sentence) > CLEARLY

@@ -138,24 +138,20 @@ class Roles:
         if len(rated) >= 2:
             labelled = [kid for kid in kids if kid in labelled or kid in rated]
         like = [kid for kid in kids if self.signs.like_issue(kid)]
-        if like and self.wording.in_prose and self.signs.like_issue(node):
-            # Deeds may name what they mend: the classifier of sentences tells them apart.
-            like = [
-                kid
-                for kid in like
-                if self.signs.strong(kid) or self.wording.leans(self.signs.head(kid)) > -CLEARLY
-            ]
         if own_label and (not labelled or self._lists_measures(node, labelled)):
             return ISSUE, "item label before its parts", _FIRM
         if labelled and self._one_answer(node, labelled):
             return ISSUE, "several parts of one problem answered together", _FIRM
         if labelled:
             return HEADING, "its parts have item labels", _FIRM
-        if (
-            like
-            and self._numbered_like(kids, like) * 2 >= len(kids) + self.signs.strong(node)
-            and not self._bare_under_title(node, like)
-        ):
+        if self._mostly(node, like) and self.wording.in_prose and self.signs.like_issue(node):
+            # Deeds may name what they mend: the classifier of sentences tells them apart.
+            like = [
+                kid
+                for kid in like
+                if self.signs.strong(kid) or self.wording.leans(self.signs.head(kid)) > -CLEARLY
+            ]
+        if self._mostly(node, like) and not self._bare_under_title(node, like):
             return (
                 HEADING,
                 "its parts name deficits",
@@ -174,6 +170,11 @@ class Roles:
         if self.signs.aspect(node) or node.parent is None or self._has_children_with_text(node):
             return HEADING, "leads to positive titles with text of their own", _WEAKEST
         return ISSUE, "a positive title; its parts read like measures", _FIRM
+
+    def _mostly(self, node: Node, like: list[Node]) -> bool:
+        """Whether most parts of `node` read like issues."""
+        most = len(node.children) + self.signs.strong(node)
+        return bool(like) and self._numbered_like(node.children, like) * 2 >= most
 
     def _numbered_like(self, kids: list[Node], like: list[Node]) -> int:
         """Children that read like issues; 一是 counts where nothing else stands beside it."""

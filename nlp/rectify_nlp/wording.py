@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise, takewhile
 
 from rectify_nlp.grammar import INNER_LABEL, LABEL_BEHIND, Grammar
@@ -104,6 +104,7 @@ class Wording:
         self.text = text
         self.grammar = grammar
         self.statuses = statuses
+        self.leans = cache(self._leans)
 
     @cached_property
     def kind(self) -> str:
@@ -160,7 +161,7 @@ class Wording:
 
         return prose().told(self.text, 0, len(self.text))
 
-    def leans(self, sentence: str) -> float:
+    def _leans(self, sentence: str) -> float:
         """By how many nats a sentence by itself tells a problem, not what was done or neither."""
         from rectify_nlp.prose import prose
 
