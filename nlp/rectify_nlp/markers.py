@@ -45,7 +45,7 @@ _STRONG_START = pattern(
 )
 _SENTENCE_ENDS = "。;:!?”’)] "
 # Two sections of a notice in one line.
-_SECTIONS = pattern(r"[。:]一、[^\n]{20,}?。二、")
+_SECTIONS = pattern(r"[。:]一、[^\n]{20,1500}?。二、")
 # A line as long as this holds more than one paragraph; three times that, a whole notice.
 _LONG_LINE = 700
 # So many markers ahead are looked at to place one in mid-sentence.
@@ -284,7 +284,7 @@ def _goes_on(
     if kind == opening[0]:
         if ordinal != last[kind] + 1 or wording.text[position - 1] != "。":
             return False
-    elif opening[0] not in ("han", "han_bracket", "han_half") or kind != "arabic":
+    elif opening[0] not in ("han", "han_bracket") or kind != "arabic":
         return False
     elif ordinal == 1:
         if _BROKEN.search(wording.text, first, position):

@@ -146,10 +146,12 @@ class Signs:
         spans = list(problems(sentences[first:behind], kinds[first:behind]))
         if len(spans) != 1 or spans[0][0] != 0:
             return None
-        problem_end = sentences[first + spans[0][1] - 1].end
-        if first + spans[0][1] == behind:  # all of its own text
-            return (problem_end, problem_end) if node.children else None
-        return problem_end, sentences[first + spans[0][1]].start
+        _, last, stop = spans[0]
+        problem_end = sentences[first + last - 1].end
+        if last < stop:
+            return problem_end, sentences[first + last].start
+        answered_below = node.children and first + last == behind
+        return (problem_end, problem_end) if answered_below else None
 
     def _aspect(self, node: Node) -> bool:
         head = self.head(node)

@@ -286,14 +286,13 @@ def stated_totals(folded: str, taxonomy: Taxonomy) -> Totals:
         found = re.search(
             f"(?<![未尚])(?:{wording})(?:整改)?(?:的)?(?:问题)?{_DONE_BEFORE}", stretch
         )
-        if not found:
+        if found is None:
             continue
         sentence = stretch[stretch.rfind("。", 0, found.start()) + 1 : found.end()]
         near = sentence[found.start() - found.end() - 8 :]
         # Of so many measures (127项举措中) others are done than of the problems.
-        if not re.search("措施|任务|制度|线索|人", near) and not re.search(
-            "[措施举任务]中", sentence
-        ):
+        of_measures = re.search("(?:举措|措施|任务)中", sentence)
+        if not of_measures and not re.search("措施|任务|制度|线索|人", near):
             by_status.setdefault(status.name, int(found["n"]))
     return Totals(issues=total, by_status=tuple(by_status.items()))
 

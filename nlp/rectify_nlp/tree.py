@@ -136,7 +136,7 @@ def _depth(wording: Wording, stack: list[Node], node: Node, last: dict[str, int]
         return None  # the same numbering once more, a level below
     if _runs_on_below(wording, stack[-1], node):
         return None  # the count of an earlier heading's items, in the numbering of the headings
-    if node.ordinal <= 2 and _lists_measures(wording, stack[-1], node):
+    if 1 <= node.ordinal <= 2 and _lists_measures(wording, stack[-1], node):
         return None  # numbered like a heading further above
     if opens and same[-1] < len(stack) - 1 and _title_alone(wording, stack[-1]):
         return None  # measures below a title, numbered like the headings above it
