@@ -25,7 +25,7 @@ def _scoring() -> ModuleType:
 
 scoring = _scoring()
 CASES = list(scoring.cases([ROOT / "tests" / "cases"]))
-assert len(CASES) >= 517
+assert len(CASES) >= 518
 
 
 @pytest.mark.parametrize(("source", "answer"), CASES, ids=lambda c: getattr(c, "stem", ""))

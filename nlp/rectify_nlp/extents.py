@@ -118,7 +118,12 @@ class Extents:
                 if position >= 0:
                     continue
             if label["measures"] or label["status"]:
-                return problem_end, skip_blank(folded, label.end(), end), None
+                begin = label.end() + folded.startswith(":", label.end())
+                begin = skip_blank(folded, begin, end)
+                again = self._grammar.label.match(folded, begin, end)
+                if again and again["measures"] == label["measures"]:  # printed twice
+                    begin = skip_blank(folded, again.end(), end)
+                return problem_end, begin, None
             # Where a goal is given, what follows as 整改措施 is the plan, not the deed.
             planned = planned or "目标" in label.group()
             # Any other label (责任单位 ...) has its value up to the next, or the line's end.

@@ -23,6 +23,7 @@ _MARKER = pattern(
     rf"|[(][ ]*+(?P<han_bracket>[{NUMERALS}]{{1,4}})[ ]*+[)][、.]?"
     rf"|(?P<han_half>[{NUMERALS}]{{1,4}})[)]"
     rf"|(?P<multi>[0-9]{{1,2}}(?:\.[0-9]{{1,2}}){{1,3}})(?=[ “]|{NON_ASCII})(?!{_UNIT})"
+    rf"|(?P<twice>[0-9]{{1,2}})[.、][0-9]{{1,2}}[.、](?=“|{NON_ASCII})(?!{_UNIT})"
     rf"|(?P<arabic>[0-9]{{1,4}})(?:[.、](?![0-9])|[.、]{_YEAR}|[)])"
     rf"|[(][ ]*+(?P<arabic_bracket>[0-9]{{1,4}})[ ]*+[)][、.]?"
     r"|(?P<circled>[①-⑳])"
@@ -184,8 +185,12 @@ def marker_at(folded: str, start: int, end: int) -> Marker | None:
     kind = match.lastgroup or ""
     word = match[kind]
     head = skip_blank(folded, match.end(), end)
-    if kind == "han_half":
+    if kind in ("han_half", "han_bracket"):
         kind = "han_bracket"
+        if folded.startswith(folded[start : match.end()], match.end()):
+            head = skip_blank(folded, 2 * match.end() - start, end)  # printed twice
+    if kind == "twice":  # by the typist and by the program; the first counts on
+        kind = "arabic"
     if kind == "question" and head >= end:  # a badge above the title
         head = skip_blank(folded, end, len(folded))
     return kind, ordinal_of(word.rstrip(":;.、) ")), head
