@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import numpy  # noqa: F401 - what the process has
 import pytest
 
 from rectify_nlp import errors
@@ -172,7 +172,6 @@ end_of(make)
 
 
 def test_with_numpy_at_hand_all_is_made_here() -> None:
-    assert np.__name__ in sys.modules
     with ahead(lambda: iter([os.getpid()])) as made:
         assert list(made) == [os.getpid()]
 
@@ -211,7 +210,7 @@ def predicted(*arguments: object, processors: int) -> tuple[int, bytes, bytes]:
 def test_one_process_and_two_say_the_same(root: Path, tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"problem": "学习不深入"}\n{"problem": ""}\n', encoding="utf-8")
-    page = next((root / "tests/cases").rglob("*.docx"))
+    page = min((root / "tests/cases").rglob("*.docx"))
     sources = [*sorted((root / "seeds").glob("*.txt")), tmp_path / "none.txt", rows, page]
     one, two = (predicted(*sources, "--explain", processors=count) for count in (1, 2))
     assert one == two

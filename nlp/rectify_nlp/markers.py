@@ -14,6 +14,8 @@ from rectify_nlp.patterns import NON_ASCII, pattern
 from rectify_nlp.wording import DONE, MARKDOWN, SENTENCES, Wording, skip_blank
 
 NUMERALS = "一二三四五六七八九十百"
+# Kinds that are never above a first-level heading.
+INNERMOST = ("is", "circled")
 _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
 # Behind a decimal fraction: 1.5小时 is no heading 1.5.
 _UNIT = "[ ]?(?:[万亿千百]|[个元倍米吨亩度斤]|小时|公[里顷斤]|平方|立方|分钟|厘米|毫米|千米)"
@@ -84,7 +86,7 @@ def positions(wording: Wording, stop: int) -> Iterator[Start]:
             if above is not None and (marker is None or marker[0] == "label"):
                 marker = _continued(wording, first, end, above) or marker
             if marker is not None:
-                if marker[0] not in _POINTS or above is None:
+                if marker[0] not in INNERMOST or above is None:
                     above = marker
                 last[marker[0]] = marker[1]
                 yield first, marker, False
@@ -351,8 +353,6 @@ def _told_as_problem(wording: Wording, start: int, end: int) -> bool:
 
 
 _ARABIC = ("arabic", "arabic_bracket")
-# Kinds of what stands within an issue.
-_POINTS = ("is", "circled")
 _UNSTOPPED_TWO = pattern(r"\n[ ]*+2[ ]")
 _UNSTOPPED = pattern(
     rf"(?P<ordinal>[0-9]{{1,2}})(?:[ ]{{1,3}}|,[ ]?)?(?=“?{NON_ASCII})(?!个(?!别)|家(?!庭)|[年月日项条人户名次万亿元倍级处台份场期届])"

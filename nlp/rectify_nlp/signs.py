@@ -10,9 +10,10 @@ from bisect import bisect_left, bisect_right
 from functools import cache
 from operator import attrgetter
 
+from rectify_nlp.markers import INNERMOST
 from rectify_nlp.patterns import pattern
 from rectify_nlp.sentences import PROBLEM, problems
-from rectify_nlp.tree import INNERMOST, Node
+from rectify_nlp.tree import Node
 from rectify_nlp.wording import Wording
 
 # Kinds of nodes that open an issue by their form.
@@ -51,6 +52,7 @@ class Signs:
         self.aspect = cache(self._aspect)
         self.statistic = cache(self._statistic)
         self.like_issue = cache(self._like_issue)
+        self.told = cache(self._told)
 
     def head(self, node: Node) -> str:
         """The title or first sentence of `node`."""
@@ -131,7 +133,7 @@ class Signs:
             return self.wording.deficit(head) and not self.wording.positive(head)
         return self.wording.states_problem(head) or self.told(node) is not None
 
-    def told(self, node: Node) -> tuple[int, int] | None:
+    def _told(self, node: Node) -> tuple[int, int] | None:
         """Where the problem ends and the measures begin, if the head of `node` states none, but its
         sentences tell one, below a title perhaps, and then, or the nodes below, what was done."""
         if not self.facts or node.kind in INNERMOST:

@@ -26,7 +26,7 @@ from rectify_nlp.folding import (
     some_traditional,
 )
 from rectify_nlp.grammar import Grammar, load_grammar
-from rectify_nlp.markers import NUMERALS
+from rectify_nlp.markers import INNERMOST, NUMERALS
 from rectify_nlp.outline import in_prose, outline
 from rectify_nlp.pairing import answer_apart
 from rectify_nlp.patterns import NON_ASCII, pattern
@@ -34,7 +34,7 @@ from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.signs import Signs
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
-from rectify_nlp.tree import INNERMOST, Node
+from rectify_nlp.tree import Node
 from rectify_nlp.types import Issue, Line, Notice, Passage, Split, Stated, Totals
 from rectify_nlp.unnumbered import CLEARLY_MORE
 from rectify_nlp.wording import LINE, Wording, line_above

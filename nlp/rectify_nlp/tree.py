@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from rectify_nlp.markers import is_aspect, marker_at
+from rectify_nlp.markers import INNERMOST, is_aspect, marker_at
 from rectify_nlp.patterns import pattern
 from rectify_nlp.wording import CLOSING, Wording
 
@@ -59,8 +59,6 @@ _OTHER_FORM = {
     "arabic": "arabic_bracket",
     "arabic_bracket": "arabic",
 }
-# Never above a first-level heading.
-INNERMOST = ("is", "circled")
 
 
 def heading(folded: str, node: Node) -> str:

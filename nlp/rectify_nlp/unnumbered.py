@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rectify_nlp.markers import INNERMOST
 from rectify_nlp.outline import (
     answered_lines,
     answered_points,
@@ -12,7 +13,7 @@ from rectify_nlp.outline import (
     under_headings,
 )
 from rectify_nlp.signs import Signs
-from rectify_nlp.tree import INNERMOST, Node
+from rectify_nlp.tree import Node
 from rectify_nlp.wording import Wording
 
 # Prose is read sentence by sentence where that finds so many times the issues.
