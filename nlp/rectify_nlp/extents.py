@@ -44,9 +44,13 @@ class Extents:
             if answer:
                 problem_end, start = answer.span()
         stop, trailing = self._measures_end(start, end, row=node.kind == "label")
+        closing = self._statuses.closing_brackets(self._folded, node.head, problem_end)
+        if closing:
+            problem_end = closing.masked[0]
         stated = (
             trailing
             or fused
+            or closing
             or self._beside(node, start)
             or self._statuses.in_sentence(self._folded, start, stop)
         )

@@ -155,7 +155,7 @@ class Roles:
             return (
                 HEADING,
                 "its parts name deficits",
-                _FIRM if self._answered_below(kids) else _WEAK,
+                _FIRM if self._answered_below(kids) or self._all_titled(kids) else _WEAK,
             )
         if like and self._titles_with_answers(node):
             return HEADING, "its parts are titles with texts, few of them positive", _WEAK
@@ -197,6 +197,12 @@ class Roles:
     def _answered_below(self, kids: list[Node]) -> bool:
         """Whether each of the parts has a text that begins below its line."""
         return all("\n" in self.signs.own(kid).rstrip() for kid in kids)
+
+    def _all_titled(self, kids: list[Node]) -> bool:
+        """Whether several parts all have the form of an issue and a text of their own."""
+        return len(kids) >= 2 and all(
+            self.signs.strong(kid) and len(self.signs.own(kid).strip()) >= TEXT for kid in kids
+        )
 
     def _titles_with_answers(self, node: Node) -> bool:
         """Parts that each have a title and a text, most titles naming no measure.

@@ -17,16 +17,18 @@ from rectify_nlp.tree import Node
 from rectify_nlp.wording import Wording
 
 # Kinds of nodes that open an issue by their form.
-OPENING = ("question", "label", "open")
+OPENING = ("question", "question_bracket", "label", "open")
 # A text of fewer characters is a title's remainder, no account of measures.
 TEXT = 15
 # A heading that names what is still open, only to go on to what is planned for it.
 _PLAN = pattern(r"(?:安排|措施|打算|计划|举措|原因|下一?步工作)[。:]?$")
 # So much of a heading's end is looked at for an aspect (聚焦..., ...方面).
 _LONGEST_ASPECT = 80
+# A title of that kind, whatever text it is run together with.
+_NEXT_TITLE = pattern(r"(?:下一?步|下一?阶段|今后|后续)的?(?:工作)?(?:打算|安排|计划|思路|工作)[ 。:]")
 _FIGURE = pattern("[0-9]")
 _ANNOUNCES = pattern(
-    r"(?:[^,。;:“”]{0,30}(?:反馈|指出|查出|发现))?的?(?:意见[和、]?|具体|主要|突出|重点|各[项类])*问题的?整改"
+    r"(?:(?:“[^”]{2,8}”)?[^,。;:“”]{0,30}(?:反馈|指出|查出|发现))?的?(?:意见[和、]?|具体|主要|突出|重点|各[项类])*问题的?整改"
     r"(?:落实|进展|完成)?(?:的?(?:主要|具体))?情况[。:]?"
 )
 _THIS_PROBLEM = pattern(
@@ -94,7 +96,7 @@ class Signs:
         if node.form == "labelled":
             return True
         if node.form in ("quoted", "about"):
-            return not _THIS_PROBLEM.match(self.head(node))
+            return not (_THIS_PROBLEM.match(self.head(node)) or self.announces(node))
         return node.kind in OPENING or self._titled(node)
 
     def _answered_point(self, node: Node) -> bool:
@@ -175,6 +177,8 @@ class Signs:
         head = self.head(node)
         if self.grammar.next.search(head) is None:
             return False
+        if _NEXT_TITLE.match(head):
+            return True
         return self.grammar.deficit.search(head) is None or _PLAN.search(head) is not None
 
     def leads(self, node: Node) -> bool:

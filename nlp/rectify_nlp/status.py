@@ -27,7 +27,7 @@ _SUBJECT = (
     r"|整改(?:工作)?(?=尚未|仍未|已(?:全部|基本)?(?:完成|到位)(?:[,。;\n]|$)))"
 )
 _SENTENCE = pattern(
-    r"(?:^|(?<=[。;\n])|(?<=,)(?=目前))[ ]*+"
+    r"(?:^|(?<=[。;,\n]))[ ]*+"
     rf"(?:(?:截至)?目前,?|至此,?)?{_SUBJECT}"
     r"(?:目前)?(?:均)?(?P<words>[^,。;\n]{2,24}(?:,(?:并|需|但|仍|正)[^,。;\n]{2,14})?)(?=[,。;\n]|$)"
 )
@@ -120,7 +120,11 @@ class StatusReader:
         words = value["words"]
         match = self._wording(words[:24])
         before = words[: match.start()] if match else ""
-        if match is None or (len(before) > 6 and len(_FILLER.sub("", before)) > 6):
+        if match is None or (
+            len(before) > 6
+            and len(_FILLER.sub("", before)) > 6
+            and not _STATUS_TAIL.fullmatch(before.rstrip(","))
+        ):
             open_ended = _PROMISED.match(words)
             if not open_ended:
                 return None
@@ -161,7 +165,11 @@ class StatusReader:
         """The status that the words of a match are, apart from what says nothing."""
         words = match["words"].rstrip(" 。")
         found = self._wording(words)
-        if found is None or _FILLER.sub("", words[: found.start()] + words[found.end() :]):
+        if found is None:
+            return None
+        tail = _STATUS_TAIL.match(words, found.end())
+        rest = words[tail.end() if tail else found.end() :]
+        if _FILLER.sub("", words[: found.start()] + rest):
             return None
         status = self.normalise(words)
         if status is None:

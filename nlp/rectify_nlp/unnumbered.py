@@ -28,8 +28,12 @@ def open_up(wording: Wording, roots: list[Node], *, prose: bool) -> None:
         (roots, None),
         *((n.children, n) for r in roots for n in (r, *r.walk())),
     ]:
-        if above is None or signs.leads(above):
-            siblings[:] = [n for sibling in siblings for n in (sibling, *_further(signs, sibling))]
+        over = above is None or signs.leads(above)
+        siblings[:] = [
+            node
+            for sibling in siblings
+            for node in (sibling, *(_further(signs, sibling) if over else _points(signs, sibling)))
+        ]
     childless = [
         node
         for root in roots
@@ -72,11 +76,25 @@ def open_up(wording: Wording, roots: list[Node], *, prose: bool) -> None:
 
 def _further(signs: Signs, node: Node) -> list[Node]:
     """Further problems told on the line of a numbered one, for siblings of it."""
-    if node.children or node.kind in (*INNERMOST, "clause") or signs.has_measures_label(node):
+    if node.children or node.kind == "clause":
         return []
-    found = further_clauses(signs.wording, node)
-    for told in found:
-        told.parent = node.parent
+    if node.kind in INNERMOST:
+        return _points(signs, node)
+    if signs.has_measures_label(node):
+        return []
+    return _beside(node, further_clauses(signs.wording, node))
+
+
+def _points(signs: Signs, node: Node) -> list[Node]:
+    """Further points on the line of a first one, if each has a measures label."""
+    if node.kind != "is" or node.children:
+        return []
+    return _beside(node, answered_points(signs.wording, node.start, node.end)[1:])
+
+
+def _beside(node: Node, found: list[Node]) -> list[Node]:
+    for further in found:
+        further.parent = node.parent
     if found:
         node.end = found[0].start
     return found
