@@ -43,6 +43,10 @@ class Extents:
             answer = None if labelled else self._answer_within(node.head, problem_end, marks)
             if answer:
                 problem_end, start = answer.span()
+            elif start >= end and self._wording.in_prose and not node.children:
+                comma = self._wording.parted(self._folded[node.head : problem_end])
+                if comma >= 0:
+                    problem_end, start = node.head + comma, node.head + comma + 1
         stop, trailing = self._measures_end(start, end, row=node.kind == "label")
         closing = self._statuses.closing_brackets(self._folded, node.head, problem_end)
         if closing:

@@ -97,11 +97,12 @@ class Prose:
         kinds: list[int] = []
         whole = list(sentences_of(folded, start, end))
         for sentence, kind in zip(whole, self.kinds(folded, whole), strict=True):
-            comma = self._comma(folded, sentence) if kind == BOTH else -1
+            comma = self.parted(folded[sentence.start : sentence.end])[0] if kind == BOTH else -1
             if comma < 0:
                 found.append(sentence)
                 kinds.append(PROBLEM if kind == BOTH else kind)
             else:
+                comma += sentence.start
                 found.append(Sentence(sentence.start, comma, sentence.opens))
                 found.append(Sentence(comma + 1, sentence.end, False))
                 kinds += [PROBLEM, MEASURES]
@@ -112,15 +113,18 @@ class Prose:
         (scores,) = self._scores([sentence])
         return float(scores[PROBLEM] - max(scores[MEASURES], scores[OTHER]))
 
-    def _comma(self, folded: str, sentence: Sentence) -> int:
-        """Where a problem and what was done about it are best parted; -1 without a comma."""
-        commas = [m.start() for m in _COMMA.finditer(folded, sentence.start + 1, sentence.end - 1)]
+    def parted(self, sentence: str) -> tuple[int, float, float]:
+        """At which comma a sentence is best parted into a problem and what was done about it, and
+        by how many nats the one tells a problem, and the other a deed; -1 without a comma."""
+        commas = [match.start() for match in _COMMA.finditer(sentence, 1, len(sentence) - 1)]
         if not commas:
-            return -1
-        left = self._scores([folded[sentence.start : comma] for comma in commas])
-        right = self._scores([folded[comma + 1 : sentence.end] for comma in commas])
-        gain = left[:, PROBLEM] - left[:, MEASURES] + right[:, MEASURES] - right[:, PROBLEM]
-        return commas[int(gain.argmax())]
+            return -1, -np.inf, -np.inf
+        left = self._scores([sentence[:comma] for comma in commas])
+        right = self._scores([sentence[comma + 1 :] for comma in commas])
+        problem = left[:, PROBLEM] - left[:, MEASURES]
+        deed = right[:, MEASURES] - right[:, PROBLEM]
+        best = int((problem + deed).argmax())
+        return commas[best], float(problem[best]), float(deed[best])
 
     def _scores(self, texts: Sequence[str]) -> Floats:
         return self.classifier.logits(Texts([fields(text) for text in texts]))

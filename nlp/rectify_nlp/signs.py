@@ -40,11 +40,12 @@ _HANDED_ON = pattern(r"(?:信访件?|线索|移送)[^,。;:]{0,8}(?:办理|处�
 
 class Signs:
     """What the wording of a node says; with `facts` also what its sentences tell, whatever their
-    wording."""
+    wording, and with `in_one` those of one sentence tell a problem and what was done about it."""
 
-    def __init__(self, wording: Wording, *, facts: bool = False) -> None:
+    def __init__(self, wording: Wording, *, facts: bool = False, in_one: bool = False) -> None:
         self.wording = wording
         self.facts = facts
+        self.in_one = in_one
         self.grammar = wording.grammar
         # These are asked often, and never change.
         self.has_measures_label = cache(self._has_measures_label)
@@ -135,11 +136,23 @@ class Signs:
             return self.wording.deficit(head) and not self.wording.positive(head)
         return self.wording.states_problem(head) or self.told(node) is not None
 
+    def one_sentence(self, node: Node) -> bool:
+        """Whether a node, not the innermost kind, has a single sentence."""
+        return not (node.children or node.kind in INNERMOST or self.own(node).strip())
+
+    def parted(self, node: Node, *, surely: bool = True) -> int:
+        """At which comma of its sentence a node is parted into a problem and a deed, or -1."""
+        return self.wording.parted(self.wording.text[node.head : node.head_end], surely=surely)
+
     def _told(self, node: Node) -> tuple[int, int] | None:
         """Where the problem ends and the measures begin, if the head of `node` states none, but its
         sentences tell one, below a title perhaps, and then, or the nodes below, what was done."""
         if not self.facts or node.kind in INNERMOST:
             return None
+        if self.one_sentence(node):
+            comma = self.parted(node, surely=not self.in_one)
+            if comma >= 0:
+                return node.head + comma, node.head + comma + 1
         if self.wording.states_problem(self.head(node)):
             return None
         sentences, kinds = self.wording.told

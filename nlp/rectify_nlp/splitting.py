@@ -121,6 +121,8 @@ def _issues_among(nodes: list[Node]) -> int:
     return sum(node.role == ISSUE for node in nodes)
 
 
+# So many items of one sentence that tell a problem and a deed show that all do, if half of them do.
+_FEWEST_PARTED = 4
 # Of so many new issues one that the wording told may become a heading.
 _EACH_LOST = 4
 
@@ -198,7 +200,10 @@ class _Splitter:
         ]
         if len(neutral) <= len(before):
             return nodes
-        self.signs = Signs(self.wording, facts=True)
+        single = [node for node in nodes if self.signs.one_sentence(node)]
+        parted = sum(self.signs.parted(node) >= 0 for node in single)
+        in_one = parted >= _FEWEST_PARTED and parted * 2 >= len(single)
+        self.signs = Signs(self.wording, facts=True, in_one=in_one)
         found = self._nodes(stop, unnumbered=False)
         after = self._worded_as_issues(found)
         lost = len(before - after)

@@ -59,8 +59,7 @@ def open_up(wording: Wording, roots: list[Node], *, prose: bool) -> None:
             )
             if prose and (signs.leads(node) or signs.announces(node)):
                 told = in_prose(wording, node.body, node.end, 1 if signs.aspect(node) else 2)
-                if len(told) > CLEARLY_MORE * len(kids):
-                    kids = told
+                kids = told if _tells_more(signs, told, kids) else kids
         _adopt(node, kids)
     for node in (node for root in roots for node in (root, *root.walk())):
         # Problems in running text may stand before numbered or titled ones.
@@ -72,6 +71,14 @@ def open_up(wording: Wording, roots: list[Node], *, prose: bool) -> None:
         for node in childless:
             if not node.children and not signs.has_measures_label(node):
                 _adopt(node, clauses(wording, node.body, node.end, least=1))
+
+
+def _tells_more(signs: Signs, told: list[Node], kids: list[Node]) -> bool:
+    """Whether prose finds clearly more than the rules, or more where these leave some unanswered."""
+    answered = sum(1 for kid in kids if kid.answer or signs.own(kid).strip())
+    if answered < len(kids):
+        return sum(1 for node in told if node.answer) > answered
+    return len(told) > CLEARLY_MORE * len(kids)
 
 
 def _further(signs: Signs, node: Node) -> list[Node]:

@@ -105,6 +105,7 @@ class Wording:
         self.grammar = grammar
         self.statuses = statuses
         self.leans = cache(self._leans)
+        self.parted = cache(self._parted)
 
     @cached_property
     def kind(self) -> str:
@@ -166,6 +167,18 @@ class Wording:
         from rectify_nlp.prose import prose
 
         return prose().leans(sentence)
+
+    def _parted(self, sentence: str, *, surely: bool = True) -> int:
+        """At which comma a sentence is parted into a problem and a deed, if it tells both; else -1.
+
+        Not `surely`: if it is likelier than the other way round.
+        """
+        from rectify_nlp.prose import prose
+
+        comma, problem, deed = prose().parted(sentence)
+        begins = CLAUSE.split(sentence[comma + 1 :], maxsplit=1)[0]
+        both = problem > 0 and deed > CLEARLY and not self.deficit(begins)
+        return comma if both or (not surely and problem + deed > 0) else -1
 
     @cached_property
     def labelled(self) -> bool:
