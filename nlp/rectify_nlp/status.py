@@ -23,7 +23,7 @@ _PLANNED = pattern(
 )
 _VALUE = pattern(r"[ ]*+[“\[(]?(?P<words>[^。;\n]{1,40})")
 _SUBJECT = (
-    r"(?:(?:该|此|本|上述|以上|反馈)(?:项)?(?:具体)?(?:问题|事项|任务|整改任务|整改事项)"
+    r"(?:(?:该|此|本|上述|以上|反馈)(?:项)?(?:具体)?(?:问题|事项|任务|整改任务|整改事项)|此项(?:整改)?工作"
     r"|整改(?:工作)?(?=尚未|仍未|已(?:全部|基本)?(?:完成|到位)(?:[,。;\n]|$)))"
 )
 _SENTENCE = pattern(
@@ -44,6 +44,7 @@ _STATUS_LINE = pattern(
 )
 _NEXT = pattern(r"[。;!?\n]")
 _UNDER_WAY = pattern(r"预计|拟|计划|力争|正在|尚未|未")
+_STILL = pattern(r"[仍还尚]在(?:整改|推进|办理|落实|进行)")
 _PROMISED = pattern(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改到位)|正在(?:办理|实施|进行)")
 # What may stand between 已完成 and a later, weaker statement.
 _JOINED = pattern(r"[,、并且需要仍但继续 整改阶段性任务目标]*")
@@ -224,9 +225,12 @@ class StatusReader:
         """None for what a sentence only plans: such a sentence states no status."""
         words = match["words"]
         found = self._wording(words)
-        if found is None or _PLANNED.search(words[: found.start()]):
+        if _STILL.match(words):
+            status: str | None = self._open
+        elif found is None or _PLANNED.search(words[: found.start()]):
             return None
-        status = self.normalise(words)
+        else:
+            status = self.normalise(words)
         if status is None:
             return None
         return Stated(status=status, text=words, start=match.start("words"), masked=match.span())
