@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from rectify_nlp.markers import NUMERALS, marker_at, ordinal_of
@@ -165,7 +165,35 @@ def told_in_prose(
         answer = (found[last].start, found[behind - 1].end) if last < behind else None
         told.append(Told(begin, (begin, head) if marker else (head, head), head, stop, answer))
     told.sort()
-    return told, list(_headings(found, kinds, told)) if told else []
+    return _titled(text, told, list(_headings(found, kinds, told)) if told else [])
+
+
+def _titled(
+    text: str, told: list[Told], headings: list[tuple[int, int]]
+) -> tuple[list[Told], list[tuple[int, int]]]:
+    """Problems and headings, where nearly every heading stands over a single problem: then it is
+    the title of that."""
+    starts = [one.start for one in told]
+    titles: dict[int, tuple[int, int]] = {}
+    over = 0
+    for (low, high), following in zip_longest(headings, [low for low, _ in headings[1:]]):
+        below = starts[bisect(starts, low) : bisect(starts, following or len(text))]
+        if below and marker_at(text, low, high) is None:
+            over += 1
+            if len(below) == 1 and not text[high : below[0]].strip():
+                titles[below[0]] = low, high
+    if len(titles) < _FEWEST_TITLES or len(titles) * 4 < over * 3:
+        return told, headings
+    rest = [span for span in headings if span not in titles.values()]
+    with_titles = []
+    for one in told:
+        low = titles[one.start][0] if one.start in titles else one.head
+        alone = one._replace(start=low, mark=(low, low), head=low) if low < one.start else one
+        with_titles.append(alone)
+    return with_titles, rest
+
+
+_FEWEST_TITLES = 3
 
 
 def _headings(

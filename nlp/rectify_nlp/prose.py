@@ -38,7 +38,9 @@ _COMMA = pattern("[,;]")
 _LONGEST_HEADING = 44
 _ENDED = "。!?;"
 # Alone on its line never anything but a heading.
-_SHORT = pattern(r"[^,。;:!?\n]{2,12}")
+_SHORT = pattern(
+    r"[^,。;:!?\n]{2,12}|(?:[一二三四五六七八九十]{1,3}、|[(][一二三四五六七八九十]{1,3}[)])[^。;:!?\n]{2,40}"
+)
 # A heading also where it begins a paragraph.
 _ASPECT = pattern(r"[^,。;:\n]{2,24}方面[。:]?")
 
