@@ -137,7 +137,9 @@ def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | 
 
 _NEXT_ARABIC = pattern(r"\n[ ]*+([0-9]{1,2})[.、]")
 _GLUED_QUESTION = pattern(rf"问题([0-9]{{1,3}})(?={NON_ASCII})(?![个项条类年月])")
-_GLUED = pattern(r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?(?:、|" + NON_ASCII + ")")
+_GLUED = pattern(
+    r"(?P<mark>(?P<ordinal>[0-9]{1,2})[.、])[0-9]+(?:\.[0-9]+)?(?:、|" + NON_ASCII + ")"
+)
 
 
 def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[Start]:

@@ -17,8 +17,12 @@ PROBLEM, MEASURES, OTHER, HEADING, BOTH = range(len(KINDS))
 _SENTENCE = pattern(r"(?:“[^“”\n]{0,160}”|[^。!?\n])+(?:[。!?]+[”)]?)?")
 
 
+_POINT = pattern("[一二三四五六七八九十]{1,2}是(?!否)")
+
+
 class Sentence(NamedTuple):
-    """A sentence of folded text, without blanks around it; `opens`: it begins a paragraph."""
+    """A sentence of folded text, without blanks around it; `opens`: it begins a paragraph or is a
+    point (一是 ...)."""
 
     start: int
     end: int
@@ -32,7 +36,7 @@ def sentences_of(folded: str, start: int, end: int) -> Iterator[Sentence]:
         text = match.group().strip()
         if text:
             first = match.start() + match.group().index(text)
-            opens = before < 0 or "\n" in folded[before:first]
+            opens = before < 0 or "\n" in folded[before:first] or _POINT.match(text) is not None
             before = first + len(text)
             yield Sentence(first, before, opens)
 

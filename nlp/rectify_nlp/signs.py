@@ -25,7 +25,9 @@ _PLAN = pattern(r"(?:安排|措施|打算|计划|举措|原因|下一?步工作)
 # So much of a heading's end is looked at for an aspect (聚焦..., ...方面).
 _LONGEST_ASPECT = 80
 # A title of that kind, whatever text it is run together with.
-_NEXT_TITLE = pattern(r"(?:下一?步|下一?阶段|今后|后续)的?(?:工作)?(?:打算|安排|计划|思路|工作)[ 。:]")
+_NEXT_TITLE = pattern(
+    r"(?:下一?步|下一?阶段|今后|后续)的?(?:工作)?(?:打算|安排|计划|思路|工作)[ 。:]"
+)
 _FIGURE = pattern("[0-9]")
 _ANNOUNCES = pattern(
     r"(?:(?:“[^”]{2,8}”)?[^,。;:“”]{0,30}(?:反馈|指出|查出|发现))?的?(?:意见[和、]?|具体|主要|突出|重点|各[项类])*问题的?整改"
