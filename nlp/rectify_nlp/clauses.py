@@ -130,7 +130,7 @@ def _by_clause(wording: Wording, start: int, end: int) -> Iterator[Told]:
 
 # A sentence of fewer characters tells no problem by itself.
 _SHORTEST = 8
-_COUNTS_THEM = pattern(r"共(?:计|有|涉及)?[0-9]+[个项条]")
+_COUNTS_THEM = pattern(r"共(?:计|有|涉及)?[0-9]+[个项条件]|[^。]{0,20}?[0-9]+件事")
 
 
 def told_in_prose(
@@ -155,6 +155,8 @@ def told_in_prose(
     if sum(last == behind for _, last, behind in spans) * 2 > len(spans):
         spans = []  # a list, answered elsewhere or not at all
     for first, last, behind in spans:
+        while first + 1 < last and _COUNTS_THEM.match(text, found[first].start):
+            first += 1  # noqa: PLW2901
         begin, stop = found[first].start, found[last - 1].end
         if stop - begin < _SHORTEST or _COUNTS_THEM.match(text, begin):
             continue

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from rectify_nlp.patterns import pattern
+from rectify_nlp.patterns import NO_UNIT, pattern
 from rectify_nlp.radicals import RADICALS
 
 HALF_WIDTH: dict[int, int] = {
@@ -94,11 +94,12 @@ class Folded(NamedTuple):
 
 
 # A wrapped text has lines of this length at most, the fewest of which end a sentence.
-_LONGEST_WRAPPED, _FEWEST_WRAPPED = 60, 12
+_LONGEST_WRAPPED, _FEWEST_WRAPPED, _FEWEST_FULL = 60, 12, 3
 _ENDED = "。!?;:.…"
 # What begins a line of its own: a number, a label, an indent.
 _OWN_LINE = pattern(
     r"[ ]|[(]?[一二三四五六七八九十]{1,3}[)、是]|[(]?[0-9]{1,3}[)]|[0-9]{1,3}[.、](?![0-9])|[①-⑳]"
+    rf"|[0-9]{{1,2}}{NO_UNIT}"
     r"|[\[【]|[^,。:]{2,12}:"
 )
 _FIGURE = pattern(r"[0-9]+(?:\.[0-9]|[^0-9.、)])")
@@ -115,8 +116,11 @@ def _wraps(folded: str) -> list[int]:
     """The line ends at which a text was wrapped at a fixed width, in mid-sentence."""
     lines = folded.split("\n")
     filled = [line for line in lines if line.strip()]
-    width = max(map(len, filled), default=0)
-    if width > _LONGEST_WRAPPED or len(filled) < _FEWEST_WRAPPED:
+    if len(filled) < _FEWEST_WRAPPED:
+        return []
+    # A title or two may be longer.
+    width = sorted(map(len, filled))[-_FEWEST_FULL]
+    if width > _LONGEST_WRAPPED:
         return []
     full = width * 0.85
     broken = [len(line) for line in filled if line[-1] not in _ENDED]

@@ -71,7 +71,7 @@ _TITLE_TAIL = pattern(
 _ABOUT = pattern(r"关于|针对|对于|对(?![照标比口接])|就(?![业医学近地诊餐])")
 _ABOUT_END = pattern(
     r"[“‘《(”’》)]|(?:的)?问题(?:的)?(?:整改)?(?:落实|进展|完成)?(?:情况)?[ ]*+"
-    r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.]|$|(?=\n)|(?=[ ]*+(?:整改情况|整改落实|一是)))|(?P<comma>的问题(?=,))"
+    r"(?:[(][^()\n]{1,24}[)])?(?:[。;:.]|$|(?=\n)|(?=[ ]*+(?:整改情况|整改落实|一是)))|(?P<comma>的?问题(?=,))"
 )
 
 # A title that runs on into the measures: whoever took them, or what they did, comes next.

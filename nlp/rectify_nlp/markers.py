@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rectify_nlp.grammar import Grammar
-from rectify_nlp.patterns import NON_ASCII, pattern
+from rectify_nlp.patterns import NO_UNIT, NON_ASCII, pattern
 from rectify_nlp.wording import DONE, MARKDOWN, SENTENCES, Wording, skip_blank
 
 NUMERALS = "一二三四五六七八九十百"
@@ -85,7 +85,7 @@ def positions(wording: Wording, stop: int) -> Iterator[Start]:
             if marker is None:
                 marker = _opener(wording, first, end)
             if above is not None and (marker is None or marker[0] == "label"):
-                marker = _continued(wording, first, end, above) or marker
+                marker = _continued(wording, first, end, above, last) or marker
             if marker is not None:
                 if marker[0] not in INNERMOST or above is None:
                     above = marker
@@ -321,7 +321,9 @@ _FAR = 3000  # characters
 _BROKEN = pattern("[。;,]")
 
 
-def _continued(wording: Wording, first: int, end: int, above: Marker) -> Marker | None:
+def _continued(
+    wording: Wording, first: int, end: int, above: Marker, last: dict[str, int]
+) -> Marker | None:
     """A number without its stop, or with a comma, where it continues the count above.
 
     Before a problem label it does if that had one, too: else it is the row of a table.
@@ -331,7 +333,13 @@ def _continued(wording: Wording, first: int, end: int, above: Marker) -> Marker 
         return None
     kind, ordinal, head = above
     number = int(match["ordinal"])
-    if number == 1 and kind not in _ARABIC and not wording.labelled:
+    labels = [wording.grammar.label.match(wording.text, at) for at in (match.end(), head)]
+    problems = [label is not None and label["problem"] is not None for label in labels]
+    if kind not in _ARABIC and not problems[0] and 1 < number == last.get("arabic", 0) + 1:
+        # The count runs on below the next heading.
+        runs_on = _told_as_problem(wording, match.end(), end)
+        return ("arabic", number, match.end()) if runs_on else None
+    if number == 1 and kind not in _ARABIC and not problems[0]:
         # Below a heading it opens a count that goes on likewise.
         goes_on = _UNSTOPPED_TWO.search(wording.text, end, end + _FAR)
         opens = goes_on and _told_as_problem(wording, match.end(), end)
@@ -339,8 +347,6 @@ def _continued(wording: Wording, first: int, end: int, above: Marker) -> Marker 
     left_out = 1 if match.group().endswith(" ") else 0
     if kind not in _ARABIC or not ordinal < number <= ordinal + 1 + left_out:
         return None
-    labels = [wording.grammar.label.match(wording.text, at) for at in (match.end(), head)]
-    problems = [label is not None and label["problem"] is not None for label in labels]
     if problems[0] > problems[1] or not _told_as_problem(wording, match.end(), end):
         return None
     return kind, number, match.end()
@@ -356,9 +362,9 @@ def _told_as_problem(wording: Wording, start: int, end: int) -> bool:
 
 
 _ARABIC = ("arabic", "arabic_bracket")
-_UNSTOPPED_TWO = pattern(r"\n[ ]*+2[ ]")
+_UNSTOPPED_TWO = pattern(rf"\n[ ]*+2(?:[ ]|{NO_UNIT})")
 _UNSTOPPED = pattern(
-    rf"(?P<ordinal>[0-9]{{1,2}})(?:[ ]{{1,3}}|,[ ]?)?(?=“?{NON_ASCII})(?!个(?!别)|家(?!庭)|[年月日项条人户名次万亿元倍级处台份场期届])"
+    rf"(?P<ordinal>[0-9]{{1,2}})(?:(?:[ ]{{1,3}}|,[ ]?)?{NO_UNIT}|[ ]{{1,3}}{_YEAR})"
 )
 
 

@@ -13,6 +13,9 @@ from typing import Any, cast
 # sooner prepared by re than a range of those, like [\u4e00-\u9fff].
 NON_ASCII = r"[^\W\x00-\x7f]"
 
+# What stands behind a number that counts lines, not behind a figure.
+NO_UNIT = rf"(?=“?{NON_ASCII})(?!个(?!别)|家(?!庭)|[年月日项条人户名次万亿元倍级处台份场期届])"
+
 _METHODS = ("findall", "finditer", "fullmatch", "match", "search", "split", "sub")
 
 
