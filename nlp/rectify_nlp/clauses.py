@@ -156,7 +156,7 @@ def told_in_prose(
         spans = []  # a list, answered elsewhere or not at all
     for first, last, behind in spans:
         while first + 1 < last and _COUNTS_THEM.match(text, found[first].start):
-            first += 1  # noqa: PLW2901
+            first += 1
         begin, stop = found[first].start, found[last - 1].end
         if stop - begin < _SHORTEST or _COUNTS_THEM.match(text, begin):
             continue

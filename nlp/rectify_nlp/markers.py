@@ -123,6 +123,9 @@ def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | 
     question = _GLUED_QUESTION.match(folded, start, end)
     if question and last.get("question", -1) + 1 == int(question[1]):
         return "question", int(question[1]), question.end()
+    alone = _ALONE.fullmatch(folded, start, end)
+    if alone and 0 < int(alone[1]) - last.get("arabic", 0) <= 2 and _NOUGHT.search(folded, 0, end):
+        return "arabic", int(alone[1]), skip_blank(folded, end, len(folded))
     match = _GLUED.match(folded, start, end)
     if match is None:
         return None
@@ -135,6 +138,9 @@ def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | 
     return None
 
 
+# On a line of its own a number is that of a page, but where the first have a nought before them.
+_ALONE = pattern(r"(0[1-9]|[1-9][0-9])[ ]*")
+_NOUGHT = pattern(r"\n[ ]*0[1-9][ ]*(?![^\n])")
 _NEXT_ARABIC = pattern(r"\n[ ]*+([0-9]{1,2})[.、]")
 _GLUED_QUESTION = pattern(rf"问题([0-9]{{1,3}})(?={NON_ASCII})(?![个项条类年月])")
 _GLUED = pattern(
@@ -364,7 +370,7 @@ def _told_as_problem(wording: Wording, start: int, end: int) -> bool:
 _ARABIC = ("arabic", "arabic_bracket")
 _UNSTOPPED_TWO = pattern(rf"\n[ ]*+2(?:[ ]|{NO_UNIT})")
 _UNSTOPPED = pattern(
-    rf"(?P<ordinal>[0-9]{{1,2}})(?:(?:[ ]{{1,3}}|,[ ]?)?{NO_UNIT}|[ ]{{1,3}}{_YEAR})"
+    rf"(?P<ordinal>[0-9]{{1,2}})(?:(?:[ ]{{1,3}}|,[ ]?)?{NO_UNIT}|[ ]{{0,3}}{_YEAR})"
 )
 
 
