@@ -110,46 +110,98 @@ def _from_tabs(text: str) -> str | None:
         at += 1
         if len(header) < 2 or not _is_copied_header(header):
             continue
-        rows, stop = _tabbed(lines, at, len(header))
+        copied = [row for line in lines[at:] for row in _rows_apart(line, len(header))]
+        rows, stop = _tabbed(copied, header)
         issues = issue_rows([header, *rows]) if rows else None
         if issues is not None:
             set_ += [*lines[done : at - 1], *issues]
-            done = at = stop
+            lines[at:] = copied
+            done = at = at + stop
     return "\n".join([*set_, *lines[done:]]) if done else None
 
 
-def _tabbed(lines: Sequence[str], at: int, columns: int) -> tuple[list[list[str]], int]:
-    """The rows of so many columns from line `at` on, headings included, and the line behind them.
+def _rows_apart(line: str, columns: int) -> list[str]:
+    """A line, or two where the number of a second row stands behind the last cell of a first."""
+    second = _SECOND_ROW.search(line) if line.count("\t") >= columns else None
+    return [line[: second.start()], line[second.end() :]] if second else [line]
+
+
+_SECOND_ROW = re.compile(r"(?<=[^\s0-9])[ \u3000]+(?=[0-9]{1,3}\t)")
+
+
+def _tabbed(lines: Sequence[str], header: Sequence[str]) -> tuple[list[list[str]], int]:
+    """The rows that lines make from the first on, headings included, and the line behind them.
 
     A row begins with its number and goes on in the next line, in the same cell, up to the
-    next row; the last one until it has all its columns. No rows where one has more.
+    next row; the last one until it has all its columns. No rows where one has more. Headers
+    that come again and the feet of pages are left out.
     """
+    columns = len(header)
     rows: list[list[str]] = []
+    at = number = 0
+
+    def begins_row(line: str) -> bool:
+        alone = _ALONE.fullmatch(line)
+        if alone:
+            return int(alone[1]) == number + 1
+        return _ROW.match(line) is not None or (line[:1] == "\t" and _tabs([line]) >= columns - 2)
+
+    def between(line: str) -> bool:
+        return _is_heading(line) or _PAGE.fullmatch(line) is not None or _is_again(line)
+
+    def _is_again(line: str) -> bool:
+        return line.rstrip("\t").split("\t") == list(header)
+
     while at < len(lines):
-        if _is_heading(lines[at]) or not lines[at].strip():
-            if not any(_ROW.match(line) for line in lines[at + 1 : at + 3]):
+        if between(lines[at]) or not lines[at].strip():
+            if not any(map(begins_row, lines[at + 1 : at + 4])):
                 break
-            rows += [[lines[at].strip()]] if lines[at].strip() else []
+            rows += [[lines[at].strip()]] if _is_heading(lines[at]) else []
             at += 1
             continue
-        if not _ROW.match(lines[at]):
+        if not begins_row(lines[at]):
             break
+        number = int(found[1]) if (found := _NUMBER.match(lines[at])) else number + 1
         stop = at + 1
         limit = min(len(lines), at + _MOST_LINES)
-        while stop < limit and not (_ROW.match(lines[stop]) or _is_heading(lines[stop])):
+        while stop < limit and not (begins_row(lines[stop]) or between(lines[stop])):
             stop += 1
-        if not any(map(_ROW.match, lines[stop : stop + 2])):  # the last one
+        if not any(map(begins_row, lines[stop : stop + 4])):  # the last one
             full = (end for end in range(at + 1, stop + 1) if _tabs(lines[at:end]) >= columns - 1)
             stop = next(full, at + 1)
-        row = "\n".join(lines[at:stop]).rstrip("\t").split("\t")
+        row = _cells("\n".join(lines[at:stop]), header)
         if len(row) > columns:
             return [], at
-        rows.append(row + [""] * (columns - len(row)))
+        rows.append(row)
         at = stop
     return rows, at
 
 
+def _cells(row: str, header: Sequence[str]) -> list[str]:
+    """The cells of a row, between tabs or, where these are too few, a line each."""
+    cells = row.split("\t")
+    stacked = re.split("[\t\n]", row)
+    if len(cells) < len(header) <= len(stacked):
+        return _one_wide(stacked, header)
+    cells = row.rstrip("\t").split("\t")
+    return cells + [""] * (len(header) - len(cells))
+
+
+def _one_wide(cells: Sequence[str], header: Sequence[str]) -> list[str]:
+    """As many cells as there are columns: what was done is told in several."""
+    wide = _wide(header)
+    behind = wide + 1 + len(cells) - len(header)
+    return [*cells[:wide], "\n".join(cells[wide:behind]), *cells[behind:]]
+
+
+def _wide(header: Sequence[str]) -> int:
+    return next(at for at, head in enumerate(header) if _kind(head) in ("planned", "done"))
+
+
 _ROW = re.compile(r"[ \u3000]*[0-9]{1,3}[.\u3001]?\t")
+_NUMBER = re.compile(r"[ \u3000]*([0-9]{1,3})")
+_ALONE = re.compile(r"[ \u3000]*([0-9]{1,3})[ \u3000]*")
+_PAGE = re.compile(r"[ \u3000-]*第?[ ]?[0-9]+[ ]?页[^\t]{0,12}")
 
 
 def _tabs(lines: Sequence[str]) -> int:
@@ -201,7 +253,7 @@ def _grouped(cells: Sequence[str], at: int, header: Sequence[str]) -> tuple[list
     A cell of several lines is taken for what was done. No rows where one is short of cells.
     """
     columns = len(header)
-    wide = next(at for at, head in enumerate(header) if _kind(head) in ("planned", "done"))
+    wide = _wide(header)
     rows: list[list[str]] = []
     number = 0
     while at < len(cells):
@@ -224,9 +276,7 @@ def _grouped(cells: Sequence[str], at: int, header: Sequence[str]) -> tuple[list
             size = next(told, columns)
         if not columns <= size <= len(ahead):
             return [], at
-        row = [*ahead[:size]]
-        row[wide : wide + size - columns + 1] = ["\n".join(row[wide : wide + size - columns + 1])]
-        rows.append(row)
+        rows.append(_one_wide(ahead[:size], header))
         at += size
     return rows, at
 
