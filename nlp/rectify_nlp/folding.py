@@ -69,6 +69,12 @@ class Folded(NamedTuple):
         out = [(end, end + 1) for end in _wraps(folded)]
         if not out:
             out = [match.span("break") for match in _BROKEN_TITLE.finditer(folded)]
+        out += [
+            blank.span()
+            for label in _SPACED_LABEL.finditer(folded)
+            for blank in _BLANKS.finditer(folded, *label.span())
+        ]
+        out.sort()
         if len(_TONE.findall(folded)) >= _PINYIN_FROM:
             out = sorted([*out, *(match.span() for match in _PINYIN.finditer(folded))])
         if not out:
@@ -110,6 +116,13 @@ _BROKEN_TITLE = pattern(
     r"\n[ ]*+(?:[(]?[^ ,。\n]{1,2}[).、]|关于|针对)(?![^\n]*问题)[^。!?;:\n]{3,40}(?<![。!?;:.\n])(?<!方面)"
     r"(?P<break>\n)[ ]*+(?:有差距|有待[^,。;:\n]{1,4}|[不较偏缺][^,。;:\n]{1,6})?的问题[ ]*(?=[。(\[\n])"
 )
+
+
+# A label whose words stand apart (整改 情况:).
+_SPACED_LABEL = pattern(
+    r"(?<=[\n。; ])整[ ]*改[ ]*(?:(?:落[ ]*实|完[ ]*成|进[ ]*展)[ ]*)?(?:情[ ]*况|结[ ]*果|措[ ]*施|成[ ]*效)(?=[ ]*:)"
+)
+_BLANKS = pattern("[ ]+")
 
 
 def _wraps(folded: str) -> list[int]:

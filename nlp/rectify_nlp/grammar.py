@@ -42,10 +42,10 @@ class Grammar:
 
 
 # What may stand around an item label: an opening bracket or ordinal before it, a
-# closing bracket and a colon after it (or nothing, where it has its line to itself).
+# closing bracket and a colon after it (or nothing, where it has its line to itself or a list follows).
 # A row of a table has its number before the label.
 _BEFORE = r"[ ]*+[\[(<]?[ ]*+(?:(?P<row>[0-9]{1,3})(?:[.、][ ]*+|[ ]))?"
-_AFTER = r"[ ]*+[\])>]?[ ]*+(?::|(?=\n|$)|(?<=[\])>]))"
+_AFTER = r"[ ]*+[\])>]?[ ]*+(?::|(?=\n|$)|(?<=[\])>])|(?<!题)(?=(?:主要)?一是|1[.、](?![0-9])|[(]1[)]|[(]一[)]|①))"
 # What an item label may begin with, apart from its words.
 _FIRST = r" \[(<0-9"
 _OPERATORS = "\\.^$*+?{}[]|()"

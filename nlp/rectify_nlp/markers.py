@@ -20,7 +20,7 @@ _YEAR = r"(?=(?:19|20)[0-9]{2}(?:年|[-.]))"
 # Behind a decimal fraction: 1.5小时 is no heading 1.5.
 _UNIT = "[ ]?(?:[万亿千百]|[个元倍米吨亩度斤]|小时|公[里顷斤]|平方|立方|分钟|厘米|毫米|千米)"
 _MARKER = pattern(
-    rf"(?P<question>(?:(?:反馈)?(?:具体)?(?:问题)?问题|(?:整改)?任务|(?:审议|反馈)意见)[ ]?(?:[0-9]{{1,4}}|[{NUMERALS}]{{1,3}})(?:[::;.、)](?!问题[0-9{NUMERALS}])[ ]*+|(?=[ \n“]|$))|第(?:[0-9]{{1,3}}|[{NUMERALS}]{{1,3}})项(?=[ ]*+(?:\n|$)))"
+    rf"(?P<question>(?:(?:反馈)?(?:具体)?(?:问题)?问题|(?:整改)?任务|(?:审议|反馈)意见)[ ]?(?:[0-9]{{1,4}}|[{NUMERALS}]{{1,3}})(?:[:;.、,)](?!问题[0-9{NUMERALS}])[ ]*+|(?=[ \n“]|$))|第(?:[0-9]{{1,3}}|[{NUMERALS}]{{1,3}})项(?=[ ]*+(?:\n|$)))"
     rf"|(?P<question_bracket>(?:反馈)?问题[ ]?[(](?:[0-9]{{1,2}}|[{NUMERALS}]{{1,3}})[)]):"
     rf"|(?P<han>[{NUMERALS}]{{1,4}})(?:、|\.(?![0-9]))"
     rf"|[(][ ]*+(?P<han_bracket>[{NUMERALS}]{{1,4}})[ ]*+[)][、.]?"
@@ -37,7 +37,7 @@ _MARKER = pattern(
 # A marker inside a line, after the end of a sentence, which is matched ...
 _INLINE = pattern(
     rf"(?:[。;:!?”’)\] 日](?:(?<!日)|(?<=[0-9]日))|面(?<=方面))"
-    rf"(?=(?:反馈)?问题[0-9{NUMERALS}]{{1,3}}[:.、]|[{NUMERALS}]{{1,3}}、|[(][{NUMERALS}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)])"
+    rf"(?=(?:反馈)?问题[0-9{NUMERALS}]{{1,3}}[:.、,]|[{NUMERALS}]{{1,3}}、|[(][{NUMERALS}]{{1,3}}[)]|[0-9]{{1,4}}[.、](?:[^0-9]|{_YEAR})|[(][0-9]{{1,4}}[)])"
 )
 # ... or anywhere, in a line that is a whole notice run together.
 _ANYWHERE = pattern(
@@ -204,7 +204,7 @@ def marker_at(folded: str, start: int, end: int) -> Marker | None:
         kind = "arabic"
     if kind == "question" and head >= end:  # a badge above the title
         head = skip_blank(folded, end, len(folded))
-    return kind, ordinal_of(word.rstrip(":;.、) 项")), head
+    return kind, ordinal_of(word.rstrip(":;.、,) 项")), head
 
 
 _DIGITS = pattern(r"[0-9]+$")

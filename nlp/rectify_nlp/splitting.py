@@ -133,7 +133,7 @@ class _Splitter:
     ) -> None:
         self.text = text
         self._fold = Folded.of(text)
-        text = _ALREADY.sub("已", _chinese_stops("\n" + self._fold.text))
+        text = _ALREADY.sub("已", _chinese_stops("\n" + self._fold.text)).replace("间题", "问题")
         self.folded = _BULLET.sub(_blank, _PAGE_NUMBER.sub(_blank, text))[1:]
         self.grammar = grammar
         self.statuses = statuses

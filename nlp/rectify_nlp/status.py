@@ -41,6 +41,7 @@ _STATUS_TAIL = pattern(
 _BRACKETED = pattern(
     r"[ ]*+[(\[][ ]*+(?:(?:整改|完成)?(?:进[度展]|状态|情况):)?(?P<words>[^()\[\]\n]{2,16})[)\]]"
 )
+_OPENING = pattern(r"[(\[]")
 _STATUS_LINE = pattern(
     r"[ ]*+(?:(?:整改|完成)?(?:进[度展]|状态|结果|情况))?(?P<words>[^,。;:\n]{2,12})[。 ]*"
 )
@@ -182,11 +183,15 @@ class StatusReader:
     def behind(self, folded: str, start: int, stop: int, end: int) -> tuple[int, int]:
         """Where a title that stops at `stop` ends, and where the text behind it begins.
 
-        They differ where a status in brackets closes the title or follows it.
+        They differ where a status in brackets closes the title, stands in it or follows it.
         """
         closing = self.closing_brackets(folded, start, stop)
         if closing:
             return closing.masked[0], stop
+        for opening in _OPENING.finditer(folded, start + 1, stop):
+            stated = self.bracketed(folded, opening.start(), stop)
+            if stated:  # what was done stands behind it
+                return stated.masked[0], stated.masked[1]
         stated = self.bracketed(folded, stop, end)
         return (stop, stated.masked[1]) if stated else (stop, stop)
 
