@@ -159,7 +159,9 @@ def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[Start]:
             first += 1
         line = folded[first:end].rstrip()
         aspect = is_aspect(grammar, line)
-        if TITLE_LINE.fullmatch(line) and (
+        if wording.answers(first, first + len(line)):
+            pass
+        elif TITLE_LINE.fullmatch(line) and (
             aspect
             or grammar.organisation.search(line)
             or grammar.issues.search(line)
@@ -167,7 +169,7 @@ def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[Start]:
         ):
             kind = "aspect" if aspect else "title"
             yield first, (kind, int(grammar.issues.search(line) is not None), first), False
-        elif line and not grammar.label.match(line) and not _SPEECH.match(line):
+        elif line and not _SPEECH.match(line):
             sentence = re.split(r"[。!?]|\.(?![0-9])", line, maxsplit=1)[0]
             if 6 <= len(sentence) <= 90 and wording.states_problem(sentence):
                 opening = sentence.split(",", 1)[0]

@@ -156,7 +156,9 @@ def _short_headings(wording: Wording, told: list[int], start: int, stop: int) ->
     long = [high - low >= _PARAGRAPH_FROM for low, high in lines]
     problems = set(told)
     short = [
-        line[0] not in problems and _SHORT_HEADING.fullmatch(text, *line) is not None
+        line[0] not in problems
+        and _SHORT_HEADING.fullmatch(text, *line) is not None
+        and not wording.answers(*line)
         for line in lines
     ]
     # Above the first sentence stands the title of the page.
@@ -207,6 +209,8 @@ def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
             first, stop = folded.rfind("\n", 0, label.start()) + 1, label.start()
         elif "\n" not in folded[stop : label.start()]:
             return []
+        else:
+            first = _block_start(wording, max(start, 0), first)
         titled = start <= first and stop - first <= _LONGEST_TITLE
         if not titled or wording.grammar.label.match(folded, first):
             return []
@@ -215,6 +219,26 @@ def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
 
 
 _LONGEST_TITLE = 160
+
+
+def _block_start(wording: Wording, start: int, line: int) -> int:
+    """Where the few lines begin that `line` ends, if a blank one or a heading stands above them;
+    else `line`."""
+    text = wording.text
+    first = line
+    for _ in range(_MOST_ABOVE):
+        above, end = line_above(text, first)
+        if text.count("\n", end, first) > 1 or above < start:
+            return first
+        if is_aspect(wording.grammar, text[above:end]):
+            return first
+        if wording.answers(above, end):
+            return line
+        first = above
+    return line
+
+
+_MOST_ABOVE = 4
 
 
 def answered_points(wording: Wording, start: int, end: int) -> list[Node]:

@@ -162,7 +162,11 @@ class StatusReader:
     def closing_line(self, folded: str, start: int, end: int) -> Stated | None:
         """The status that the last of several lines consists of, its label without a colon."""
         line = folded.rfind("\n", start, end) + 1
-        match = _STATUS_LINE.fullmatch(folded, line, end) if line > start else None
+        return self.line(folded, line, end) if line > start else None
+
+    def line(self, folded: str, start: int, end: int) -> Stated | None:
+        """The status that a line consists of, its label without a colon."""
+        match = _STATUS_LINE.fullmatch(folded, start, end)
         return self._nothing_else(match) if match else None
 
     def _nothing_else(self, match: re.Match[str]) -> Stated | None:

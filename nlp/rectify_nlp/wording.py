@@ -46,6 +46,7 @@ MARKDOWN = " #*"
 # The date below a signature, on a line of its own.
 _DATED = pattern(r"\n[ ]*+(?:19|20)[0-9]{2}年[0-9]{1,2}月[0-9]{1,2}日[ ]*+(?=\n)")
 _FURTHER_TITLE = pattern(r"[^,。;:\n]*?整改[^,。;:\n]{0,20}(?:情况|公开|报告|通报|公告)[ ]*")
+_SORTED = pattern("问题|事项|任务|的")
 _CONTACT = pattern(r"电话|邮箱|地址")
 _LONGEST_SIGNATURE, _SHORTEST_TITLE, _LONGEST_TITLE = 40, 6, 60
 # Titles are looked for in so many characters.
@@ -252,6 +253,14 @@ class Wording:
         starts = self._label_starts
         ahead = bisect_right(starts, start)
         return min(starts[ahead], end) if ahead < len(starts) else end
+
+    def answers(self, start: int, end: int) -> bool:
+        """Whether a line is a label's, or says a status and no more: neither is a title."""
+        if self.grammar.label.match(self.text, start, end):
+            return True
+        # A heading that sorts issues by status says of what: 已完成的问题.
+        bare = _SORTED.search(self.text, start, end) is None
+        return bare and self.statuses.line(self.text, start, end) is not None
 
     def opens_measures(self, label: re.Match[str], end: int) -> bool:
         """Whether text follows the label: with a status alone (完成情况:已完成) it opens nothing."""
