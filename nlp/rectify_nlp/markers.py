@@ -159,7 +159,7 @@ def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[Start]:
             first += 1
         line = folded[first:end].rstrip()
         aspect = is_aspect(grammar, line)
-        if wording.answers(first, first + len(line)):
+        if wording.answers(first, first + len(line)) or wording.below_label(first):
             pass
         elif TITLE_LINE.fullmatch(line) and (
             aspect

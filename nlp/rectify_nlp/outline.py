@@ -206,7 +206,8 @@ def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
     for label in max(answers, key=len, default=[]):
         first, stop = line_above(folded, label.start())
         if folded[label.start() - 1] not in "\n ":  # in mid-line
-            first, stop = folded.rfind("\n", 0, label.start()) + 1, label.start()
+            line = folded.rfind("\n", 0, label.start()) + 1
+            first, stop = skip_blank(folded, line, label.start()), label.start()
         elif "\n" not in folded[stop : label.start()]:
             return []
         else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+from operator import attrgetter
+
 from rectify_nlp.markers import INNERMOST
 from rectify_nlp.outline import (
     answered_lines,
@@ -34,6 +37,9 @@ def open_up(wording: Wording, roots: list[Node], *, prose: bool) -> None:
             for sibling in siblings
             for node in (sibling, *(_further(signs, sibling) if over else _points(signs, sibling)))
         ]
+    for node in [node for root in roots for node in (root, *root.walk())]:
+        if node.children and all(kid.kind == "line" and not kid.children for kid in node.children):
+            _adopt(node, _with_answered(wording, node))
     childless = [
         node
         for root in roots
@@ -71,6 +77,18 @@ def open_up(wording: Wording, roots: list[Node], *, prose: bool) -> None:
         for node in childless:
             if not node.children and not signs.has_measures_label(node):
                 _adopt(node, clauses(wording, node.body, node.end, least=1))
+
+
+def _with_answered(wording: Wording, node: Node) -> list[Node]:
+    """The lines below a heading that open with a deficit, and those that have a label below."""
+    end = node.children[-1].end
+    answered = answered_lines(wording, node.body, end)
+    starts = {kid.start for kid in answered}
+    kids = [*answered, *(kid for kid in node.children if kid.start not in starts)]
+    kids.sort(key=attrgetter("start"))
+    for kid, after in zip_longest(kids, kids[1:]):
+        kid.end = after.start if after else end
+    return kids
 
 
 def _tells_more(signs: Signs, told: list[Node], kids: list[Node]) -> bool:

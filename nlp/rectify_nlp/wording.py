@@ -262,6 +262,12 @@ class Wording:
         bare = _SORTED.search(self.text, start, end) is None
         return bare and self.statuses.line(self.text, start, end) is not None
 
+    def below_label(self, position: int) -> bool:
+        """Whether the line above that of `position` is a label that opens measures, and no more."""
+        begin, end = line_above(self.text, position)
+        label = self.grammar.label.match(self.text, begin, end)
+        return label is not None and label["measures"] is not None and label.end() == end
+
     def opens_measures(self, label: re.Match[str], end: int) -> bool:
         """Whether text follows the label: with a status alone (完成情况:已完成) it opens nothing."""
         if not label["measures"]:
