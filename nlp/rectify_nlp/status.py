@@ -41,6 +41,7 @@ _STATUS_TAIL = pattern(
 _BRACKETED = pattern(
     r"[ ]*+[(\[][ ]*+(?:(?:整改|完成)?(?:进[度展]|状态|情况):)?(?P<words>[^()\[\]\n]{2,16})[)\]]"
 )
+_SUBJECTS = pattern("问题|工作|事项|任务")
 _OPENING = pattern(r"[(\[]")
 _STATUS_LINE = pattern(
     r"[ ]*+(?:(?:整改|完成)?(?:进[度展]|状态|结果|情况))?(?P<words>[^,。;:\n]{2,12})[。 ]*"
@@ -160,9 +161,12 @@ class StatusReader:
         return self._nothing_else(match)
 
     def closing_line(self, folded: str, start: int, end: int) -> Stated | None:
-        """The status that the last of several lines consists of, its label without a colon."""
-        line = folded.rfind("\n", start, end) + 1
-        return self.line(folded, line, end) if line > start else None
+        """The status that the last of several lines or sentences consists of, its label without a
+        colon."""
+        mark = max(folded.rfind(mark, start, end - 1) for mark in "\n。")
+        if mark < start or (folded[mark] == "。" and _SUBJECTS.search(folded, mark, end)):
+            return None  # a sentence about something is left to `in_sentence`
+        return self.line(folded, mark + 1, end)
 
     def line(self, folded: str, start: int, end: int) -> Stated | None:
         """The status that a line consists of, its label without a colon."""
