@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from rectify_nlp.grammar import Grammar
 from rectify_nlp.patterns import NO_UNIT, NON_ASCII, pattern
-from rectify_nlp.wording import DONE, MARKDOWN, SENTENCES, Wording, skip_blank
+from rectify_nlp.wording import DONE, LINE, MARKDOWN, SENTENCES, Wording, skip_blank
 
 NUMERALS = "一二三四五六七八九十百"
 # Kinds that are never above a first-level heading.
@@ -150,18 +150,13 @@ _GLUED = pattern(
 
 def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[Start]:
     """Unnumbered headings, and lines that open with a short sentence naming a deficit."""
-    folded, grammar = wording.text, wording.grammar
-    while start < stop:
-        end = folded.find("\n", start, stop)
-        end = stop if end < 0 else end
-        first = start
-        while first < end and folded[first] == " ":
-            first += 1
-        line = folded[first:end].rstrip()
-        aspect = is_aspect(grammar, line)
+    grammar = wording.grammar
+    for match in LINE.finditer(wording.text, start, stop):
+        first, line = match.start(), match.group().rstrip()
         if wording.answers(first, first + len(line)) or wording.below_label(first):
-            pass
-        elif TITLE_LINE.fullmatch(line) and (
+            continue
+        aspect = is_aspect(grammar, line)
+        if TITLE_LINE.fullmatch(line) and (
             aspect
             or grammar.organisation.search(line)
             or grammar.issues.search(line)
@@ -169,13 +164,12 @@ def paragraphs(wording: Wording, start: int, stop: int) -> Iterator[Start]:
         ):
             kind = "aspect" if aspect else "title"
             yield first, (kind, int(grammar.issues.search(line) is not None), first), False
-        elif line and not _SPEECH.match(line):
+        elif not _SPEECH.match(line):
             sentence = re.split(r"[。!?]|\.(?![0-9])", line, maxsplit=1)[0]
             if 6 <= len(sentence) <= 90 and wording.states_problem(sentence):
                 opening = sentence.split(",", 1)[0]
                 if not grammar.positive.match(opening) or wording.states_problem(opening):
                     yield first, ("line", 0, first), False
-        start = end + 1
 
 
 def is_aspect(grammar: Grammar, line: str) -> bool:
