@@ -198,11 +198,17 @@ def marker_at(folded: str, start: int, end: int) -> Marker | None:
             head = skip_blank(folded, 2 * match.end() - start, end)  # printed twice
     if kind == "twice":  # by the typist and by the program; the first counts on
         kind = "arabic"
-    if kind == "question" and head >= end:  # a badge above the title
-        head = skip_blank(folded, end, len(folded))
+    if kind in _BADGES and head >= end:  # above its title
+        below = skip_blank(folded, end, len(folded))
+        line_end = folded.find("\n", below)
+        line_end = line_end if line_end >= 0 else len(folded)
+        if kind == "question" or (below < line_end and _MARKER.match(folded, below) is None):
+            head = below
     return kind, ordinal_of(word.rstrip(":;.、,) 项")), head
 
 
+# Numbers that may stand on a line of their own.
+_BADGES = ("question", "arabic", "arabic_bracket", "han_bracket")
 _DIGITS = pattern(r"[0-9]+$")
 _TRAILING = pattern(f"[{NUMERALS}]+$")
 

@@ -321,6 +321,8 @@ class _Splitter:
             if node.answer:
                 extent = self.extents.answered(extent.problem_end, *node.answer)
             issue = self._issue(node, extent)
+            if not issue.problem.text:
+                continue  # a number with nothing behind it
             if not issue.measures.text:
                 unanswered.append((node, issue))
                 continue
