@@ -15,7 +15,7 @@ PACKAGE = Path(rectify_nlp.__file__).parent
 # fmt: off
 ORDER = (
     "version", "errors", "ahead", "durable", "patterns", "types", "resources", "consensus", "rowfiles", "taxonomy", "examples", "radicals", "folding", "grammar", "codes", "lexicon", "vocabulary", "features", "classifier", "modelfolder", "sentences", "prose", "decoding",
-    "confine", "numbering", "tables", "markup", "webpage", "documents", "pdf",
+    "confine", "numbering", "tables", "copied", "markup", "webpage", "documents", "pdf",
     "reading",
     "status", "wording", "heads", "markers", "clauses", "tree", "outline", "extents", "signs", "unnumbered", "roles", "pairing", "cautions", "splitting", "sources",
     "evaluation", "compiled", "model", "doubt", "records", "training", "trials", "judging", "batch",

@@ -90,7 +90,7 @@ def read_bytes(data: bytes, source: str, *, limits: Limits | None = None) -> Not
         raise NoText(source, "the file holds no text")
     warnings = (f"{replaced} bytes could not be decoded",) if replaced else ()
     if _NUMBER_CELL.search(text):
-        from rectify_nlp.tables import regrouped
+        from rectify_nlp.copied import regrouped
 
         text = regrouped(text)
     return notice_from_text(text, source, sha256=sha256, warnings=warnings)

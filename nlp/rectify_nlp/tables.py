@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import NamedTuple
 
 from rectify_nlp.radicals import without_radicals
@@ -61,7 +60,7 @@ def issue_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
     text over all columns is a heading, so is a new one in a column of categories before the
     problems; a header that comes again is dropped, and so are totals.
     """
-    at = next((at for at, row in enumerate(rows) if _is_header(row)), None)
+    at = next((at for at, row in enumerate(rows) if is_header(row)), None)
     if at is None:
         return None
     top, *below = rows[at:]
@@ -90,197 +89,6 @@ def issue_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
     return [line for part in parts for line in ([part] if isinstance(part, str) else part.lines())]
 
 
-def regrouped(text: str) -> str:
-    """`text` with tables of issues set row by row that were copied into it.
-
-    Their cells stand with tabs between them, or a line each; the number's column comes
-    first. A table whose rows do not add up stays as it is.
-    """
-    tabbed = _from_tabs(text)
-    return _from_lines(text) if tabbed is None else tabbed
-
-
-def _from_tabs(text: str) -> str | None:
-    """None where there is no such table."""
-    lines = text.split("\n")
-    set_: list[str] = []
-    done = at = 0
-    while at < len(lines):
-        header = lines[at].rstrip("\t").split("\t")
-        at += 1
-        if len(header) < 2 or not _is_copied_header(header):
-            continue
-        copied = [row for line in lines[at:] for row in _rows_apart(line, len(header))]
-        rows, stop = _tabbed(copied, header)
-        issues = issue_rows([header, *rows]) if rows else None
-        if issues is not None:
-            set_ += [*lines[done : at - 1], *issues]
-            lines[at:] = copied
-            done = at = at + stop
-    return "\n".join([*set_, *lines[done:]]) if done else None
-
-
-def _rows_apart(line: str, columns: int) -> list[str]:
-    """A line, or two where the number of a second row stands behind the last cell of a first."""
-    second = _SECOND_ROW.search(line) if line.count("\t") >= columns else None
-    return [line[: second.start()], line[second.end() :]] if second else [line]
-
-
-_SECOND_ROW = re.compile(r"(?<=[^\s0-9])[ \u3000]+(?=[0-9]{1,3}\t)")
-
-
-def _tabbed(lines: Sequence[str], header: Sequence[str]) -> tuple[list[list[str]], int]:
-    """The rows that lines make from the first on, headings included, and the line behind them.
-
-    A row begins with its number and goes on in the next line, in the same cell, up to the
-    next row; the last one until it has all its columns. No rows where one has more. Headers
-    that come again and the feet of pages are left out.
-    """
-    columns = len(header)
-    rows: list[list[str]] = []
-    at = number = 0
-
-    def begins_row(line: str) -> bool:
-        alone = _ALONE.fullmatch(line)
-        if alone:
-            return int(alone[1]) == number + 1
-        return _ROW.match(line) is not None or (line[:1] == "\t" and _tabs([line]) >= columns - 2)
-
-    def between(line: str) -> bool:
-        return _is_heading(line) or _PAGE.fullmatch(line) is not None or _is_again(line)
-
-    def _is_again(line: str) -> bool:
-        return line.rstrip("\t").split("\t") == list(header)
-
-    while at < len(lines):
-        if between(lines[at]) or not lines[at].strip():
-            if not any(map(begins_row, lines[at + 1 : at + 4])):
-                break
-            rows += [[lines[at].strip()]] if _is_heading(lines[at]) else []
-            at += 1
-            continue
-        if not begins_row(lines[at]):
-            break
-        number = int(found[1]) if (found := _NUMBER.match(lines[at])) else number + 1
-        stop = at + 1
-        limit = min(len(lines), at + _MOST_LINES)
-        while stop < limit and not (begins_row(lines[stop]) or between(lines[stop])):
-            stop += 1
-        if not any(map(begins_row, lines[stop : stop + 4])):  # the last one
-            full = (end for end in range(at + 1, stop + 1) if _tabs(lines[at:end]) >= columns - 1)
-            stop = next(full, at + 1)
-        row = _cells("\n".join(lines[at:stop]), header)
-        if len(row) > columns:
-            return [], at
-        rows.append(row)
-        at = stop
-    return rows, at
-
-
-def _cells(row: str, header: Sequence[str]) -> list[str]:
-    """The cells of a row, between tabs or, where these are too few, a line each."""
-    cells = row.split("\t")
-    stacked = re.split("[\t\n]", row)
-    if len(cells) < len(header) <= len(stacked):
-        return _one_wide(stacked, header)
-    cells = row.rstrip("\t").split("\t")
-    return cells + [""] * (len(header) - len(cells))
-
-
-def _one_wide(cells: Sequence[str], header: Sequence[str]) -> list[str]:
-    """As many cells as there are columns: what was done is told in several."""
-    wide = _wide(header)
-    behind = wide + 1 + len(cells) - len(header)
-    return [*cells[:wide], "\n".join(cells[wide:behind]), *cells[behind:]]
-
-
-def _wide(header: Sequence[str]) -> int:
-    return next(at for at, head in enumerate(header) if _kind(head) in ("planned", "done"))
-
-
-_ROW = re.compile(r"[ \u3000]*[0-9]{1,3}[.\u3001]?\t")
-_NUMBER = re.compile(r"[ \u3000]*([0-9]{1,3})")
-_ALONE = re.compile(r"[ \u3000]*([0-9]{1,3})[ \u3000]*")
-_PAGE = re.compile(r"[ \u3000-]*第?[ ]?[0-9]+[ ]?页[^\t]{0,12}")
-
-
-def _tabs(lines: Sequence[str]) -> int:
-    return sum(line.count("\t") for line in lines)
-
-
-def _is_heading(line: str) -> bool:
-    title = line.strip()  # a row of its own may have the tabs of its empty cells
-    return "\t" not in title and _TITLE.match(title) is not None
-
-
-def _from_lines(text: str) -> str:
-    lines = text.split("\n")
-    filled = [at for at, line in enumerate(lines) if line.strip()]
-    cells = [one_line(lines[at]) for at in filled]
-    for first, cell in enumerate(cells):
-        if _kind(cell) != "number":
-            continue
-        header = list(takewhile(_is_head, cells[first : first + _MOST_COLUMNS]))
-        if not _is_copied_header(header):
-            continue
-        rows, behind = _grouped(cells, first + len(header), header)
-        if sum(len(row) > 1 for row in rows) >= 2 and (issues := issue_rows([header, *rows])):
-            rest = lines[filled[behind] :] if behind < len(filled) else []
-            return "\n".join([*lines[: filled[first]], *issues, *rest])
-    return text
-
-
-def _is_copied_header(row: Sequence[str]) -> bool:
-    """A header that speaks of rectification: other texts list problems and measures, too."""
-    return _is_header(row) and any(map(_RECTIFICATION.search, row))
-
-
-_RECTIFICATION = re.compile("整改|反馈|巡[视察]|审计|督[察查]")
-
-
-def _is_head(cell: str) -> bool:
-    return _kind(cell) is not None and not _TITLE.match(cell)
-
-
-_MOST_COLUMNS = 12
-# A row of a copied table has no more lines than this besides its cells.
-_MOST_LINES = 30
-
-
-def _grouped(cells: Sequence[str], at: int, header: Sequence[str]) -> tuple[list[list[str]], int]:
-    """The rows that cells from `at` on make, headings included, and the cell behind them.
-
-    A cell of several lines is taken for what was done. No rows where one is short of cells.
-    """
-    columns = len(header)
-    wide = _wide(header)
-    rows: list[list[str]] = []
-    number = 0
-    while at < len(cells):
-        heading = _TITLE.match(cells[at]) is not None
-        if cells[at + heading : at + heading + 1] != [str(number + 1)]:
-            break
-        if heading:
-            rows.append([cells[at]])
-            at += 1
-        number += 1
-        ahead = cells[at : at + columns + _MOST_LINES]
-        if str(number + 1) in ahead:
-            size = ahead.index(str(number + 1))
-            size -= _TITLE.match(ahead[size - 1]) is not None
-        else:
-            # In the last row, what stands behind that cell has been said there before.
-            said = {row[wide + 1] for row in rows if len(row) > wide + 1}
-            sizes = range(columns, min(columns + 5, len(ahead)) + 1) if said else ()
-            told = (n for n in sizes if ahead[n - columns + wide + 1] in said)
-            size = next(told, columns)
-        if not columns <= size <= len(ahead):
-            return [], at
-        rows.append(_one_wide(ahead[:size], header))
-        at += size
-    return rows, at
-
-
 def _card(rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines "label:text" of a table of one issue, its labels in the left column, some also
     in the third; else []. Its number stands before the problem."""
@@ -290,17 +98,17 @@ def _card(rows: Sequence[Sequence[str]]) -> list[str]:
         if len(row) == 2 or (captioned and len(row) == 3):
             label, *texts = row[1:] if _is_captioned(row) else row
             pairs.append((_tight(label), " ".join(texts)))
-        elif len(row) == 4 and _kind(row[0]) is not None and not _NUMERAL.fullmatch(row[2]):
+        elif len(row) == 4 and column_kind(row[0]) is not None and not _NUMERAL.fullmatch(row[2]):
             pairs += [(_tight(row[0]), row[1]), (_tight(row[2]), row[3])]
         else:
             return []
-    kinds = {_kind(label) for label, _ in pairs}
+    kinds = {column_kind(label) for label, _ in pairs}
     if not (kinds & {"problem", "task"} and kinds & {"planned", "done"}):
         return []
-    number = next((text for label, text in pairs if _kind(label) == "number"), "")
+    number = next((text for label, text in pairs if column_kind(label) == "number"), "")
     lines: list[str] = []
     for label, text in pairs:
-        kind = _kind(label)
+        kind = column_kind(label)
         before = f"{number} " if kind == "problem" and number.isdecimal() else ""
         if kind != "number":
             lines += f"{before}{label}:{text}".split("\n")
@@ -309,7 +117,7 @@ def _card(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _is_captioned(row: Sequence[str]) -> bool:
     """Whether a row begins with the caption of several, a merged cell."""
-    return len(row) == 3 and _kind(row[0]) is None and _kind(row[1]) is not None
+    return len(row) == 3 and column_kind(row[0]) is None and column_kind(row[1]) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,7 +188,7 @@ class _Columns:
     def of(cls, header: Sequence[str], body: Sequence[Sequence[str]]) -> _Columns:
         places: dict[str | None, list[int]] = {}
         for at, heading in enumerate(header):
-            places.setdefault(_kind(heading), []).append(at)
+            places.setdefault(column_kind(heading), []).append(at)
 
         def longest(at: int) -> int:
             return max((len(_at(row, at)) for row in body), default=0)
@@ -405,24 +213,26 @@ class _Columns:
         if len(set(_texts(row))) != 1 or filled[0] in (*self.done, *self.status):
             return False
         text = _texts(row)[0]
-        if len(filled) > 1 or _TITLE.match(text):
+        if len(filled) > 1 or ROW_TITLE.match(text):
             return True
         return filled[0] != self.problem and not _NUMERAL.fullmatch(text)
 
 
 _NUMERAL = re.compile(r"\W*[0-9]*\W*")
-_TITLE = re.compile(r"[(\uff08]?[一二三四五六七八九十]+[)\uff09、]|.*方面$")
+ROW_TITLE = re.compile(r"[(\uff08]?[一二三四五六七八九十]+[)\uff09、]|.*方面$")
 
 
-def _kind(heading: str) -> str | None:
+def column_kind(heading: str) -> str | None:
+    """What the column below a heading holds, a key of `_HEADINGS`; None for no such heading."""
     text = re.sub(r"[(\uff08\[【].*?[)\uff09\]】]", "", _tight(heading))
     if len(text) > 20 or re.search("[,;:\u3002\uff0c\uff1a\uff1b]", text):
         return None  # a sentence
     return next((kind for kind, said in _HEADINGS.items() if said.fullmatch(text)), None)
 
 
-def _is_header(row: Sequence[str]) -> bool:
-    kinds = set(map(_kind, row))
+def is_header(row: Sequence[str]) -> bool:
+    """Whether a row is the header of a table that lists problems and what was done."""
+    kinds = set(map(column_kind, row))
     numbers = any(cell.strip() and _NUMERAL.fullmatch(cell) for cell in row)
     return bool(kinds & {"problem", "task"} and kinds & {"planned", "done"}) and not numbers
 
@@ -440,8 +250,8 @@ def _lower_header(row: Sequence[str], upper: Sequence[str]) -> list[str] | None:
     pairs = list(zip(row, upper, strict=False))
     full = [low if low.strip() else high for low, high in pairs]
     new = sum(1 for low, high in pairs if _tight(low) not in ("", _tight(high)))
-    known = all(_kind(low) for low in row if low.strip())
-    return full if known and 2 <= new < len(pairs) and _is_header(full) else None
+    known = all(column_kind(low) for low in row if low.strip())
+    return full if known and 2 <= new < len(pairs) and is_header(full) else None
 
 
 def _at(row: Sequence[str], at: int) -> str:
