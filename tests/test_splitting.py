@@ -297,6 +297,62 @@ LAST = "3.财务管理混乱。\n整改情况：补正凭证9张。"
             ],
             id="a title broken by a line end, and one that runs on",
         ),
+        pytest.param(
+            "1.关于学习的问题。学习记录缺失。（正在推进）\n整改措施：\n（1）集中学习。全员2次。\n整改成效：记录齐全。\n"
+            "2.关于管理松散的问题（已完成）修订制度1项。",
+            [
+                (
+                    "关于学习的问题。学习记录缺失。",
+                    "（1）集中学习。全员2次。\n整改成效：记录齐全。",
+                ),
+                ("关于管理松散的问题", "修订制度1项。"),
+            ],
+            id="statuses in brackets behind the facts, and between title and measures",
+        ),
+        pytest.param(
+            "1.关于经费不规范的问题\n（1）针对套取劳务费的问题，追回9万元，对2名负责人作出处理。\n（2）针对结余资金闲置的问题，收回结余12万元，修订办法1项。\n"
+            "2.关于设备闲置的问题。\n整改情况：调剂12台。\n3.关于合同缺失的问题。\n整改情况：补签8份。",
+            [
+                ("针对套取劳务费的问题", "追回9万元，对2名负责人作出处理。"),
+                ("针对结余资金闲置的问题", "收回结余12万元，修订办法1项。"),
+                ("关于设备闲置的问题。", "调剂12台。"),
+                ("关于合同缺失的问题。", "补签8份。"),
+            ],
+            id="parts of the form of an issue beside issues without parts",
+        ),
+        pytest.param(
+            f"1.文物保护不到位\n一是巡查流于表面。整改情况：修复210米。二是底数不清。整改情况：核定36处。\n2.管理松散。\n整改情况：修订制度1项。\n{LAST}",
+            [
+                ("巡查流于表面。", "修复210米。"),
+                ("底数不清。", "核定36处。"),
+                ("管理松散。", "修订制度1项。"),
+            ],
+            id="points in one line, each with its label",
+        ),
+        pytest.param(
+            "01\n\n学习不深入\n【整改】集中学习2次。\n02\n\n管理松散\n【整改】修订制度1项。",
+            [("学习不深入", "集中学习2次。"), ("管理松散", "修订制度1项。")],
+            id="numbers with a nought on lines of their own",
+        ),
+        pytest.param(
+            "（一）思想方面\n1学习不深入。\n整改 情况：集中学习2次。\n（二）管理方面\n2管理松散。\n整改结果1.修订制度。2.通报1人。\n"
+            "32022年接待超标准。\n整改情况：退还。",
+            [
+                ("学习不深入。", "集中学习2次。"),
+                ("管理松散。", "1.修订制度。2.通报1人。"),
+                ("2022年接待超标准。", "退还。"),
+            ],
+            id="numbers without stop that run on, a label with a blank, one without colon",
+        ),
+        pytest.param(
+            "党建方面\n\n制度挂在墙上\n2023年有三次会没有人记录。\n整改情况：\n补记3次。\n已完成\n\n"
+            "学习走过场\n笔记由一人代写。\n整改情况\n重写12本。\n长期坚持",
+            [
+                ("制度挂在墙上\n2023年有三次会没有人记录。", "补记3次。"),
+                ("学习走过场\n笔记由一人代写。", "重写12本。"),
+            ],
+            id="problems of two lines without number, statuses alone",
+        ),
     ],
 )
 def test_what_typists_do_is_read(text: str, expected: list[tuple[str, str]]) -> None:
@@ -522,6 +578,26 @@ def test_rows_with_tabs_may_be_short_or_go_on_below() -> None:
     ]
 
 
+def test_rows_with_tabs_may_be_stacked_run_together_lack_their_number_and_cross_pages() -> None:
+    header = "序号\t反馈问题\t整改情况\t责任部门\t完成情况\n"
+    text = (
+        f"{header}一、思想方面\n1\n学习不到位\n集中学习2次。\n修订制度。\n办公室\n长期坚持\n"
+        "2\t接待超标准\t退还费用。\t财务部\t已完成 3\t账目混乱\t重建账目。\t财务部\t已完成\n"
+        f"\t合同缺失\t补签8份。\t综合部\t已完成\n第1页 共2页\n{header}5\t设备闲置\t调剂6台。\t资产部\t正在推进\n"
+        "备注：共5项。"
+    )
+    notice = read_bytes(text.encode(), "copied.txt")
+    assert notice.text.split("\n") == [
+        *("一、思想方面", "1 反馈问题:学习不到位"),
+        *("整改情况:集中学习2次。", "修订制度。", "完成情况:长期坚持"),
+        *("2 反馈问题:接待超标准", "整改情况:退还费用。", "完成情况:已完成"),
+        *("3 反馈问题:账目混乱", "整改情况:重建账目。", "完成情况:已完成"),
+        *("反馈问题:合同缺失", "整改情况:补签8份。", "完成情况:已完成"),
+        *("5 反馈问题:设备闲置", "整改情况:调剂6台。", "完成情况:正在推进"),
+        "备注：共5项。",
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -614,3 +690,61 @@ def test_measures_of_worded_issues_are_none_whatever_they_tell() -> None:
     assert [i.problem.text for i in issues] == [
         f"关于“制度{n}落实不到位”的问题。" for n in (1, 2, 3)
     ]
+
+
+def test_items_of_one_sentence_are_parted_at_the_comma() -> None:
+    pairs = [
+        ("三辆公务车周末停放在家属院", "车钥匙收归综合部，车内加装定位。"),
+        ("营业厅收到的现金隔两三天才送银行", "改为每日下班前解款，保险柜撤走。"),
+        (
+            "同一支施工队两年揽下零星维修62宗，宗宗都在5万元以下",
+            "从2024年起改为年度框架招标、三家轮候派单。",
+        ),
+        ("机关支部22名党员的学习笔记一字不差", "22人重新撰写并在支部会上讲读，书记作了检讨。"),
+        ("水质检测单只贴在办公楼走廊，用户看不见", "每月10日在公众号和各营业所门口公布。"),
+        ("17份议案先盖章后讨论", "公章移交综合部双人双锁保管，时任秘书受诫勉谈话。"),
+    ]
+    items = "\n".join(
+        f"{at}、{problem}，{deed}" for at, (problem, deed) in enumerate(pairs, start=1)
+    )
+    text = f"某水务公司党委关于巡察整改情况的公告\n巡察组反馈了意见，现将整改情况公布如下。\n二、逐项整改结果\n{items}\n"
+    issues = split(notice_from_text(text, "x")).issues
+    assert [(i.problem.text, i.measures.text) for i in issues] == pairs
+
+
+def test_points_in_a_paragraph_are_problems_each_with_its_deeds() -> None:
+    text = """关于组织落实巡察整改工作情况的报告
+巡察组反馈了意见，现将整改情况报告如下。
+我是怎么抓的
+一是自己先领。反馈意见涉及我本人的四条，我在党委会上第一个认。二是每周开会，到10月开了24次。
+仓里的事
+一是2022年秋粮收购的过磅单，有147张司机没有签字。我让仓储部对着监控录像一车一车核，128张补上了签字，追回粮款12.8万元。二是轮换出库的玉米，水分扣量全凭检验员用手捏、用牙咬。7月买来三台快速水分仪，样品一式三份封存。三是消防水池去年冻裂了池壁，水位一直只有一半。集团拨付56万元，9月28日试水不漏。
+人的事
+一是近五年进的31名合同工，有13名是本库职工的亲戚，考试卷子找不到。集团出题让这13人同场重考，9人考上留用。二是有22名退休工人的取暖补贴拖了两个采暖期。两期共19.36万元已在6月30日打到了每个人的卡上。
+"""
+    issues = split(notice_from_text(text, "x")).issues
+    found = [i for i in issues if [p.text for p in i.path] != ["我是怎么抓的"]]
+    assert [(i.number and i.number.text, [p.text for p in i.path]) for i in found] == [
+        ("一是", ["仓里的事"]),
+        ("二是", ["仓里的事"]),
+        ("三是", ["仓里的事"]),
+        ("一是", ["人的事"]),
+        ("二是", ["人的事"]),
+    ]
+    assert found[1].problem.text == "轮换出库的玉米，水分扣量全凭检验员用手捏、用牙咬。"
+    assert found[1].measures.text == "7月买来三台快速水分仪，样品一式三份封存。"
+
+
+def test_titles_over_a_single_problem_each_belong_to_it() -> None:
+    sections = [
+        ("食堂的米面油", "食堂三年一直在校门口一家店拿货，一年约74万元，没有比过价。", FACTS[0][2]),
+        ("校服", "冬季校服三年由同一家公司供货，棉含量标着65%，送检只有38%。", FACTS[1][2]),
+        ("化学药品柜", "药品柜里的浓硫酸与登记本相差四瓶，两把钥匙都在实验员身上。", FACTS[2][2]),
+    ]
+    body = "\n".join("\n".join(lines) for lines in sections)
+    text = f"某中学党总支关于巡察整改情况的公示\n巡察组反馈了意见，现将整改情况公示如下。\n二、巡察组提到的事，我们这样改\n{body}\n"
+    issues = split(notice_from_text(text, "x")).issues
+    assert [(i.problem.text, i.measures.text) for i in issues] == [
+        (f"{title}\n{facts}", deeds) for title, facts, deeds in sections
+    ]
+    assert {i.path[0].text for i in issues} == {"二、巡察组提到的事，我们这样改"}
