@@ -453,11 +453,31 @@ def test_measures_for_several_problems_answer_as_many_as_they_say(
         ("整改未建台账。", None),
         ("整改已完成60%。", None),
         ("整改已完成8项，其余正在推进。", None),
+        ("其余款项正在追缴，该问题尚未整改到位。", "未完成"),
+        ("该问题目前仍在整改之中，预计春播前完成。", "未完成"),
+        ("此项工作需要长期坚持。", "长期坚持"),
     ],
 )
 def test_a_status_may_be_stated_of_the_rectification(sentence: str, status: str | None) -> None:
     _, issue = segment("学习不深入。", f"集中学习2次，印发资料30份。{sentence}")
     assert (issue.stated and issue.stated.status) == status
+
+
+@pytest.mark.parametrize(
+    ("closing", "status"),
+    [
+        ("正在整改。", "未完成"),
+        ("（进度：已完成）", "已完成"),
+        ("（正在整改，达到序时进度）", "未完成"),
+        ("\n整改进度：取得阶段性成效，长期坚持", "长期坚持"),
+        ("该项工作有序推进。", None),
+    ],
+)
+def test_a_status_may_close_the_measures(closing: str, status: str | None) -> None:
+    text = f"{HEAD}1.学习不深入。\n整改情况：集中学习2次。{closing}\n2.管理松散。\n整改情况：修订制度1项。"
+    issue, _ = split(notice_from_text(text, "x")).issues
+    assert (issue.stated and issue.stated.status) == status
+    assert issue.measures.text == "集中学习2次。" + closing * (status is None)
 
 
 COPIED = """中共某村党总支关于巡察整改情况的公示
