@@ -90,7 +90,12 @@ def _names_deficit(about: re.Match[str], end: int, grammar: Grammar) -> bool:
     named = grammar.deficit.search(told, about.end(), end) is not None or (
         end - about.end() >= _TELLING and not _FOUND_SOMEWHERE.search(told, about.end(), end)
     )
-    return named and (about.group() == "关于" or _DEEDS_FOLLOW.match(told, end) is not None)
+    follows = (
+        _PLANS_FOLLOW.match(told, end) is None
+        if about.group() == "针对"
+        else _DEEDS_FOLLOW.match(told, end) is not None
+    )
+    return named and (about.group() == "关于" or follows)
 
 
 # A clause of so many characters tells a problem, unless it only says where there are some.
@@ -99,6 +104,8 @@ _FOUND_SOMEWHERE = pattern(
     r"(?:反映|发现|存在|提出|指出|反馈|查出|查实|排查|梳理|检查|移交|交办|涉及|遗留|突出|关心|关注|整改|解决)的(?:[^,。;:]{0,6})?问题"
 )
 _DEEDS_FOLLOW = pattern(r",(?!将|继续|进一步|要|持续|坚持)[^。\n]*?(?:[0-9]|已|印发)")
+# Whoever begins with 针对 goes on with what was done, if not with what is to be.
+_PLANS_FOLLOW = pattern(r",[^。,\n]{0,12}(?:将|拟|要|应|须|需)")
 
 
 _PAIRS = {"“": "”", "‘": "’", "《": "》", "(": ")", "[": "]"}

@@ -74,7 +74,7 @@ class Roles:
         is_next = self.signs.next_steps(section)
         if labelled >= 2 or (labelled and strong):
             return ISSUE, "issues by their item labels"
-        if is_next and ahead and strong < 2:
+        if is_next and ahead and (strong < 2 or self.signs.next_title(section)):
             return OUTSIDE, "a section about next steps"
         if strong >= 2 or (strong and not is_next and self.signs.strong(section)):
             return ISSUE, "issues by the form of their titles"

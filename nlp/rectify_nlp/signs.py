@@ -26,7 +26,7 @@ _PLAN = pattern(r"(?:安排|措施|打算|计划|举措|原因|下一?步工作)
 _LONGEST_ASPECT = 80
 # A title of that kind, whatever text it is run together with.
 _NEXT_TITLE = pattern(
-    r"(?:下一?步|下一?阶段|今后|后续)的?(?:工作)?(?:打算|安排|计划|思路|工作)[ 。:]"
+    r"(?:下一?步|下一?阶段|今后|后续)的?(?:工作)?(?:打算|安排|计划|思路|工作)(?:[ 。:]|$)"
 )
 _FIGURE = pattern("[0-9]")
 _ANNOUNCES = pattern(
@@ -192,9 +192,13 @@ class Signs:
         head = self.head(node)
         if self.grammar.next.search(head) is None:
             return False
-        if _NEXT_TITLE.match(head):
+        if self.next_title(node):
             return True
         return self.grammar.deficit.search(head) is None or _PLAN.search(head) is not None
+
+    def next_title(self, node: Node) -> bool:
+        """Whether the head begins with the very title of what is planned."""
+        return _NEXT_TITLE.match(self.head(node)) is not None
 
     def leads(self, node: Node) -> bool:
         """An aspect or a section over issues, itself naming no deficit of its own."""

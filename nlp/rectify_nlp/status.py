@@ -54,7 +54,7 @@ _PROMISED = pattern(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改
 _JOINED = pattern(r"[,、并且需要仍但继续 整改阶段性任务目标]*")
 # A heading that sorts issues by their status, and one that names a problem instead.
 _SORTS = pattern(r"问题(?!导向)|事项|任务|清单|[(][0-9]+|集中整改期")
-_NAMES_PROBLEM = pattern(r"关于|不[到够力]|进一步|推动|确保|坚决|抓好|推进(?!的)")
+_NAMES_PROBLEM = pattern(r"上一?轮|关于|不[到够力]|进一步|推动|确保|坚决|抓好|推进(?!的)")
 # What may surround a wording in a bare sentence without changing what is said.
 _FILLER = pattern(
     r"(?:问题|整改|目前|均|全部|已经|现|工作|任务|该|此|本|项|,|、|\(|\)|“|”|\s|立行立改)*"
@@ -125,7 +125,10 @@ class StatusReader:
         words = value["words"]
         match = self._wording(words[:24])
         before = words[: match.start()] if match else ""
-        if match is None or (
+        still = _STILL.match(words)
+        if still:
+            stop = still.end()
+        elif match is None or (
             len(before) > 6
             and len(_FILLER.sub("", before)) > 6
             and not _STATUS_TAIL.fullmatch(before.rstrip(","))
@@ -140,7 +143,7 @@ class StatusReader:
             rest = words[stop:].strip(" ”])")
             if rest and not rest.startswith((",", ":", "(", "[")) and words[stop] != " ":
                 return None
-        status = self.normalise(words[:stop])
+        status = self._open if still else self.normalise(words[:stop])
         if status is None:
             return None
         begin = value.start("words")

@@ -16,7 +16,7 @@ from rectify_nlp.status import StatusReader
 # So sure, in nats, the classifier of sentences has to be to overrule the wording.
 CLEARLY = 2.0
 # Labels of what came of the measures, and of nothing else.
-CLOSING = pattern(r"^(?!.*(?:措施|举措|做法)).*(?:成效|成果|效果|结果|完成情况|状态|进度)")
+CLOSING = pattern(r"^(?!.*(?:措施|举措|做法)).*(?:成效|成果|效果|结果|结论|完成情况|状态|进度)")
 CLAUSE = pattern(r"[,。;:!?]")
 STARTS = pattern(f"[{LABEL_BEHIND}]")
 SENTENCES = pattern(r"[。;!?\n]")
