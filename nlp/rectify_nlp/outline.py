@@ -243,19 +243,21 @@ _MOST_ABOVE = 4
 
 
 def answered_points(wording: Wording, start: int, end: int) -> list[Node]:
-    """Nodes for 一是, 二是 ... in a line, right at its start, that each have a measures label;
-    [] below two."""
+    """Nodes for 一是, 二是 ... in a line, right at its start, that each have a measures label or
+    are titled ...的问题。; [] below two."""
     points = list(_POINT.finditer(wording.text, start, end))
     if len(points) < 2 or wording.text[start : points[0].start()].strip():
         return []
     for point, stop in zip(points, [*(p.start() for p in points[1:]), end], strict=True):
         labels = wording.labels(point.end(), stop)
-        if sum(label["measures"] is not None for label in labels) != 1:
+        titled = _TITLED_POINT.match(wording.text, point.end(), stop)
+        if not titled and sum(label["measures"] is not None for label in labels) != 1:
             return []
     found = [(p.start(), ("is", i, p.end()), True) for i, p in enumerate(points, start=1)]
     return _nodes(wording, found, end)
 
 
+_TITLED_POINT = pattern(r"[^。;:\n]{4,80}的问题[。:]")
 _POINT = pattern(rf"(?<=[。;\n ])[{NUMERALS}]{{1,2}}是")
 
 

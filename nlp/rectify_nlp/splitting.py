@@ -121,6 +121,8 @@ def _issues_among(nodes: list[Node]) -> int:
     return sum(node.role == ISSUE for node in nodes)
 
 
+# Numbers that hold so few issues are headings over prose, if that tells more than so many.
+_FEW, _MANY = 2, 4
 # So many items of one sentence that tell a problem and a deed show that all do, if half of them do.
 _FEWEST_PARTED = 4
 # Of so many new issues one that the wording told may become a heading.
@@ -149,13 +151,16 @@ class _Splitter:
             nodes = self._by_facts(nodes, stop)
         # Points (一是 ...) number no issues by themselves: they may be the measures of running text.
         numbered = any(node.parent is None and node.kind not in INNERMOST for node in nodes)
-        if not numbered or not any(node.role == ISSUE for node in nodes):
+        bare = not numbered or not any(node.role == ISSUE for node in nodes)
+        if bare:
             running = self._nodes(stop, unnumbered=True)
             nodes = max(nodes, running, key=_issues_among)
-            if self.wording.in_prose:
-                prose = self._read(in_prose(self.wording, 0, stop), stop)
-                if _issues_among(prose) > CLEARLY_MORE * _issues_among(nodes):
-                    nodes = prose
+        few = _issues_among(nodes) <= _FEW
+        if self.wording.in_prose and (bare or few):
+            prose = self._read(in_prose(self.wording, 0, stop), stop)
+            least = CLEARLY_MORE * _issues_among(nodes)
+            if _issues_among(prose) > (least if bare else max(least, _MANY)):
+                nodes = prose
         issues = tuple(self._issues(nodes, stop)) if self._is_notice(nodes) else ()
         if not issues:
             for node in nodes:
