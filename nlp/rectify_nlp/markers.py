@@ -85,7 +85,9 @@ def positions(wording: Wording, stop: int) -> Iterator[Start]:
             if marker is None:
                 marker = _opener(wording, first, end)
             if above is not None and (marker is None or marker[0] == "label"):
-                marker = _continued(wording, first, end, above, last) or marker
+                unstopped = _continued(wording, first, end, above, last)
+                if unstopped:
+                    marker, last["unstopped"] = unstopped, unstopped[1]
             if marker is not None:
                 if marker[0] not in INNERMOST or above is None:
                     above = marker
@@ -345,17 +347,20 @@ def _continued(
     problems = [label is not None and label["problem"] is not None for label in labels]
     if kind not in _ARABIC and not problems[0] and 1 < number == last.get("arabic", 0) + 1:
         # The count runs on below the next heading.
-        runs_on = _told_as_problem(wording, match.end(), end)
+        runs_on = number == last.get("unstopped", 0) + 1
+        runs_on = runs_on or _told_as_problem(wording, match.end(), end)
         return ("arabic", number, match.end()) if runs_on else None
     if number == 1 and kind not in _ARABIC and not problems[0]:
         # Below a heading it opens a count that goes on likewise.
-        goes_on = _UNSTOPPED_TWO.search(wording.text, end, end + _FAR)
-        opens = goes_on and _told_as_problem(wording, match.end(), end)
+        second = _UNSTOPPED_TWO.search(wording.text, end, end + _FAR)
+        third = second and _UNSTOPPED_THREE.search(wording.text, second.end(), second.end() + _FAR)
+        opens = second and (third or _told_as_problem(wording, match.end(), end))
         return ("arabic", 1, match.end()) if opens else None
     left_out = 1 if match.group().endswith(" ") else 0
     if kind not in _ARABIC or not ordinal < number <= ordinal + 1 + left_out:
         return None
-    if problems[0] > problems[1] or not _told_as_problem(wording, match.end(), end):
+    alike = number == last.get("unstopped", 0) + 1
+    if problems[0] > problems[1] or not (alike or _told_as_problem(wording, match.end(), end)):
         return None
     return kind, number, match.end()
 
@@ -371,6 +376,7 @@ def _told_as_problem(wording: Wording, start: int, end: int) -> bool:
 
 _ARABIC = ("arabic", "arabic_bracket")
 _UNSTOPPED_TWO = pattern(rf"\n[ ]*+2(?:[ ]|{NO_UNIT})")
+_UNSTOPPED_THREE = pattern(rf"\n[ ]*+3(?:[ ]|{NO_UNIT}|{_YEAR})")
 _UNSTOPPED = pattern(
     rf"(?P<ordinal>[0-9]{{1,2}})(?:(?:[ ]{{1,3}}|,[ ]?)?{NO_UNIT}|[ ]{{0,3}}{_YEAR})"
 )

@@ -94,7 +94,9 @@ _BULLET = pattern(
 
 
 # The foot of a page, copied along.
-_PAGE_NUMBER = pattern(r"\n[ ]*+-[ ]?[0-9]{1,3}[ ]?-[ ]*+(?=\n|$)")
+_PAGE_NUMBER = pattern(r"\n[ ]*+[-—][ ]?[0-9]{1,3}[ ]?[-—][ ]*+(?=\n|$)")
+# What a typist or a scan takes for something that looks the same.
+_TAKEN_FOR = {"间题": "问题", "(—)": "(一)", "\nl.": "\n1."}
 # Typed for 已, which looks the same.
 _ALREADY = pattern("[己巳](?<!自.)(?=(?:全部|基本)?(?:完成|整改|办结|销号))")
 
@@ -135,7 +137,9 @@ class _Splitter:
     ) -> None:
         self.text = text
         self._fold = Folded.of(text)
-        text = _ALREADY.sub("已", _chinese_stops("\n" + self._fold.text)).replace("间题", "问题")
+        text = _ALREADY.sub("已", _chinese_stops("\n" + self._fold.text))
+        for taken, meant in _TAKEN_FOR.items():
+            text = text.replace(taken, meant)
         self.folded = _BULLET.sub(_blank, _PAGE_NUMBER.sub(_blank, text))[1:]
         self.grammar = grammar
         self.statuses = statuses
