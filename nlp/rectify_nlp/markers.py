@@ -125,6 +125,11 @@ def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | 
     question = _GLUED_QUESTION.match(folded, start, end)
     if question and last.get("question", -1) + 1 == int(question[1]):
         return "question", int(question[1]), question.end()
+    half = _HALF.match(folded, start, end)
+    if half:
+        kind = "arabic_bracket" if half[1].isdecimal() else "han_bracket"
+        if last.get(kind, -1) + 1 == ordinal_of(half[1]):
+            return kind, ordinal_of(half[1]), half.end()
     alone = _ALONE.fullmatch(folded, start, end)
     if alone and 0 < int(alone[1]) - last.get("arabic", 0) <= 2 and _NOUGHT.search(folded, 0, end):
         return "arabic", int(alone[1]), skip_blank(folded, end, len(folded))
@@ -140,6 +145,8 @@ def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | 
     return None
 
 
+# A bracket that is not closed.
+_HALF = pattern(rf"[(]((?!十)[{NUMERALS}]{{1,2}}|[0-9]{{1,2}}){NO_UNIT}")
 # On a line of its own a number is that of a page, but where the first have a nought before them.
 _ALONE = pattern(r"(0[1-9]|[1-9][0-9])[ ]*")
 _NOUGHT = pattern(r"\n[ ]*0[1-9][ ]*(?![^\n])")
@@ -345,10 +352,11 @@ def _continued(
     number = int(match["ordinal"])
     labels = [wording.grammar.label.match(wording.text, at) for at in (match.end(), head)]
     problems = [label is not None and label["problem"] is not None for label in labels]
-    if kind not in _ARABIC and not problems[0] and 1 < number == last.get("arabic", 0) + 1:
+    alike = 1 <= number - last.get("unstopped", number) <= 2
+    counts_on = alike or 1 < number == last.get("arabic", 0) + 1
+    if kind not in _ARABIC and not problems[0] and counts_on:
         # The count runs on below the next heading.
-        runs_on = number == last.get("unstopped", 0) + 1
-        runs_on = runs_on or _told_as_problem(wording, match.end(), end)
+        runs_on = alike or _told_as_problem(wording, match.end(), end)
         return ("arabic", number, match.end()) if runs_on else None
     if number == 1 and kind not in _ARABIC and not problems[0]:
         # Below a heading it opens a count that goes on likewise.
@@ -356,10 +364,9 @@ def _continued(
         third = second and _UNSTOPPED_THREE.search(wording.text, second.end(), second.end() + _FAR)
         opens = second and (third or _told_as_problem(wording, match.end(), end))
         return ("arabic", 1, match.end()) if opens else None
-    left_out = 1 if match.group().endswith(" ") else 0
+    left_out = 1 if alike or match.group().endswith(" ") else 0
     if kind not in _ARABIC or not ordinal < number <= ordinal + 1 + left_out:
         return None
-    alike = number == last.get("unstopped", 0) + 1
     if problems[0] > problems[1] or not (alike or _told_as_problem(wording, match.end(), end)):
         return None
     return kind, number, match.end()
