@@ -273,13 +273,16 @@ def in_prose(wording: Wording, start: int, end: int, least: int = 2) -> list[Nod
     """The problems of running prose below the headings between them (see `told_in_prose`); []
     below `least`."""
     told, headings = told_in_prose(wording, start, end)
-    if len(told) < least:
-        return []
     lines: list[Start] = []
     for (low, high), (following, _) in zip_longest(headings, headings[1:], fillvalue=(end, end)):
         # One right above another is that of a section.
         kind = "aspect" if wording.text[high:following].strip() else "title"
         lines.append((low, marker_at(wording.text, low, high) or (kind, 1, low), False))
+    numbered = [low for low, (_, _, head), _ in lines if head > low]
+    if len(numbered) >= 2:  # above them stands the introduction
+        told = [one for one in told if one.start > numbered[0]]
+    if len(told) < least:
+        return []
     nodes = [*_told_nodes(wording, told, end), *_nodes(wording, lines, end)]
     nodes.sort(key=attrgetter("start"))
     for node, after in pairwise(nodes):
