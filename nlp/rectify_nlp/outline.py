@@ -355,7 +355,28 @@ def _nodes(wording: Wording, found: list[Start], stop: int) -> list[Node]:
         nodes.append(
             Node(kind, ordinal, start, start, mark_end, head, head_end, body, end, inline, form)
         )
+    _title_alike(folded, nodes)
     return nodes
+
+
+def _title_alike(folded: str, nodes: list[Node]) -> None:
+    """Where several numbered nodes have titles that end in a comma (对...问题, ...), let others
+    that begin so have theirs."""
+    titled = sum(
+        n.form in ("about", "quoted") and folded[n.head_end : n.body + 1] == "," for n in nodes
+    )
+    for node in nodes if titled >= _FEWEST_TITLED else ():
+        title = (
+            FIRST_CLAUSE.match(folded, node.head, node.head_end)
+            if node.form == "sentence"
+            else None
+        )
+        if title and not title["bare"]:
+            node.head_end = node.body = title.end("head")
+            node.form = "about"
+
+
+_FEWEST_TITLED = 3
 
 
 _ASPECT_LEAD = pattern(r"[^,。;:\n]{2,24}方面[。:,]")
