@@ -87,6 +87,8 @@ def _names_deficit(about: re.Match[str], end: int, grammar: Grammar) -> bool:
     For 对...的问题, and its kin what follows must tell deeds.
     """
     told = about.string
+    if "。" in told[about.end() : end]:
+        return False
     named = grammar.deficit.search(told, about.end(), end) is not None or (
         end - about.end() >= _TELLING and not _FOUND_SOMEWHERE.search(told, about.end(), end)
     )
