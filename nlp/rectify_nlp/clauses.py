@@ -176,23 +176,26 @@ def _titled(
     """Problems and headings, where nearly every heading stands over a single problem: then it is
     the title of that."""
     starts = [one.start for one in told]
-    titles: dict[int, tuple[int, int]] = {}
+    titles: dict[int, int] = {}  # where a problem starts: where its title does
     over = 0
     for (low, high), following in zip_longest(headings, [low for low, _ in headings[1:]]):
         below = starts[bisect(starts, low) : bisect(starts, following or len(text))]
         if below and marker_at(text, low, high) is None:
             over += 1
             if len(below) == 1 and not text[high : below[0]].strip():
-                titles[below[0]] = low, high
+                titles[below[0]] = low
     if len(titles) < _FEWEST_TITLES or len(titles) * 4 < over * 3:
         return told, headings
-    rest = [span for span in headings if span not in titles.values()]
-    with_titles = []
-    for one in told:
-        low = titles[one.start][0] if one.start in titles else one.head
-        alone = one._replace(start=low, mark=(low, low), head=low) if low < one.start else one
-        with_titles.append(alone)
-    return with_titles, rest
+    taken = set(titles.values())
+    return (
+        [
+            one._replace(start=low, mark=(low, low), head=low)
+            if (low := titles.get(one.start)) is not None
+            else one
+            for one in told
+        ],
+        [(low, high) for low, high in headings if low not in taken],
+    )
 
 
 _FEWEST_TITLES = 3

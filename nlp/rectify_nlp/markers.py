@@ -72,7 +72,7 @@ def positions(wording: Wording, stop: int) -> Iterator[Start]:
     """The starts of nodes, in order."""
     folded = wording.text
     start = 0
-    last: dict[str, int] = {}
+    last: dict[str, int] = {}  # the number of each kind, and the last that stood without a stop
     above: Marker | None = None  # the latest at the start of a line that is no point
     while start < stop:
         end = folded.find("\n", start, stop)
@@ -131,7 +131,9 @@ def _glued(folded: str, start: int, end: int, last: dict[str, int]) -> Marker | 
         if last.get(kind, -1) + 1 == ordinal_of(half[1]):
             return kind, ordinal_of(half[1]), half.end()
     alone = _ALONE.fullmatch(folded, start, end)
-    if alone and 0 < int(alone[1]) - last.get("arabic", 0) <= 2 and _NOUGHT.search(folded, 0, end):
+    if alone and 0 < int(alone[1]) - last.get("arabic", 0) <= 2:
+        if not _NOUGHT.search(folded, max(0, start - _FAR), end):
+            return None
         return "arabic", int(alone[1]), skip_blank(folded, end, len(folded))
     match = _GLUED.match(folded, start, end)
     if match is None:
