@@ -123,7 +123,7 @@ def _issues_among(nodes: list[Node]) -> int:
     return sum(node.role == ISSUE for node in nodes)
 
 
-# Numbers that hold so few issues are headings over prose, if that tells more than so many.
+# Numbers with so few issues by their wording are headings over prose, if that tells more than so many.
 _FEW, _MANY = 2, 4
 # So many items of one sentence that tell a problem and a deed show that all do, if half of them do.
 _FEWEST_PARTED = 4
@@ -159,7 +159,7 @@ class _Splitter:
         if bare:
             running = self._nodes(stop, unnumbered=True)
             nodes = max(nodes, running, key=_issues_among)
-        few = _issues_among(nodes) <= _FEW
+        few = len(self._worded_as_issues(nodes)) <= _FEW
         if self.wording.in_prose and (bare or few):
             prose = self._read(in_prose(self.wording, 0, stop), stop)
             least = CLEARLY_MORE * _issues_among(nodes)

@@ -37,6 +37,12 @@ def open_up(wording: Wording, roots: list[Node], *, prose: bool) -> None:
             for sibling in siblings
             for node in (sibling, *(_further(signs, sibling) if over else _points(signs, sibling)))
         ]
+    for node in [node for root in roots for node in (root, *root.walk())] if prose else ():
+        if [kid.kind for kid in node.children] == ["is"] and signs.leads(node):
+            (point,) = node.children
+            told = in_prose(wording, point.start, point.end)
+            if not point.children and told and all(one.mark_end > one.mark_start for one in told):
+                _adopt(node, told)
     for node in [node for root in roots for node in (root, *root.walk())]:
         if node.children and all(kid.kind == "line" and not kid.children for kid in node.children):
             _adopt(node, _with_answered(wording, node))
