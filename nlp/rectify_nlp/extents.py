@@ -292,7 +292,7 @@ _ANSWER = pattern(
 )
 _HAN = pattern(NON_ASCII)
 _BARE_LABEL = pattern(
-    rf"(?<![^\n 。;!?])整改(?:落实|完成|进展)?(?:情况|结果)(?![如的良较及通和与已均汇报纳显表材作:])[;,。]?[ ]*+(?=[0-9①“]|{NON_ASCII})"
+    rf"(?<![^\n 。;!?])整改(?:落实|完成|进展)?(?:情况|结果)(?![如的良较及通和与已均汇报纳显表材作,:]);?[ ]*+(?=[0-9①“]|{NON_ASCII})"
 )
 # Labels that stand right behind the problem, not behind the measures.
 _OF_MEASURES = pattern(r"[ ]*+整改(?:落实|完成|进展)?(?:情况|措施|举措)")

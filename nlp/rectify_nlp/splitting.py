@@ -97,6 +97,13 @@ _BULLET = pattern(
 _PAGE_NUMBER = pattern(r"\n[ ]*+[-—][ ]?[0-9]{1,3}[ ]?[-—][ ]*+(?=\n|$)")
 # What a typist or a scan takes for something that looks the same.
 _TAKEN_FOR = {"间题": "问题", "(—)": "(一)", "\nl.": "\n1."}
+# Labels at the start of a line or sentence with another mark for their colon, where there are others.
+_LABEL = r"[\n。][ ]*+整改(?:落实|完成|进展)?(?:情况|结果|措施)"
+_LABELS = pattern(rf"{_LABEL}[:,;。 ]")
+_LOOSE_LABEL = pattern(
+    rf"(?P<label>{_LABEL})[ ,;。]"
+    rf"(?=[ ]?(?:[0-9①“]|{NON_ASCII}))(?![ ]?[如的良较及通和与均汇报纳显表材作])"
+)
 # Typed for 已, which looks the same.
 _ALREADY = pattern("[己巳](?<!自.)(?=(?:全部|基本)?(?:完成|整改|办结|销号))")
 
@@ -140,6 +147,8 @@ class _Splitter:
         text = _ALREADY.sub("已", _chinese_stops("\n" + self._fold.text))
         for taken, meant in _TAKEN_FOR.items():
             text = text.replace(taken, meant)
+        if len(_LABELS.findall(text)) >= 2:
+            text = _LOOSE_LABEL.sub(r"\g<label>:", text)
         self.folded = _BULLET.sub(_blank, _PAGE_NUMBER.sub(_blank, text))[1:]
         self.grammar = grammar
         self.statuses = statuses
