@@ -17,7 +17,7 @@ ORDER = (
     "version", "errors", "ahead", "durable", "patterns", "types", "resources", "consensus", "rowfiles", "taxonomy", "examples", "radicals", "folding", "grammar", "codes", "lexicon", "vocabulary", "features", "classifier", "modelfolder", "sentences", "prose", "decoding",
     "confine", "numbering", "tables", "copied", "markup", "webpage", "documents", "pdf",
     "reading",
-    "status", "wording", "heads", "markers", "clauses", "tree", "outline", "extents", "signs", "unnumbered", "roles", "pairing", "cautions", "splitting", "sources",
+    "status", "wording", "heads", "markers", "clauses", "tree", "outline", "extents", "signs", "unnumbered", "roles", "pairing", "cautions", "slips", "splitting", "sources",
     "evaluation", "compiled", "model", "doubt", "records", "training", "trials", "judging", "batch",
     "phrases", "sheets", "marked", "terminal", "cards", "ledger", "report", "markdown", "render",
     "arrow", "inputs", "shards", "workers", "pool", "folder", "jobs",

@@ -353,6 +353,16 @@ LAST = "3.财务管理混乱。\n整改情况：补正凭证9张。"
             ],
             id="problems of two lines without number, statuses alone",
         ),
+        pytest.param(
+            "1.学习不深入，笔记抄录。有人代写。\n整改情况各支部集中学习2次。\n2.管理松散。\n整改情况，修订制度1项。\n"
+            "3.接待超标准。\n整改情况 退还5000元。",
+            [
+                ("学习不深入，笔记抄录。有人代写。", "各支部集中学习2次。"),
+                ("管理松散。", "修订制度1项。"),
+                ("接待超标准。", "退还5000元。"),
+            ],
+            id="labels with another mark for their colon, or none",
+        ),
     ],
 )
 def test_what_typists_do_is_read(text: str, expected: list[tuple[str, str]]) -> None:

@@ -107,7 +107,7 @@ class Extents:
                         while follow == stop and folded[problem_end - 1] in " ,":
                             problem_end -= 1
                         continue
-                return problem_end, start + self._bare_label(start), None
+                return problem_end, start, None
             if label["detail"] or label["problem"]:
                 position = label.end()
                 follow = next_start(folded, position, end)
@@ -159,11 +159,6 @@ class Extents:
     def _clause(self, start: int, end: int) -> str:
         stop = CLAUSE.search(self._folded, start, end)
         return self._folded[start : stop.start() if stop else end]
-
-    def _bare_label(self, start: int) -> int:
-        """Length of a label at `start` that lost its colon, where others have theirs."""
-        label = _BARE_LABEL.match(self._folded, start)
-        return len(label.group()) if label and self._wording.labelled else 0
 
     def _problem_goes_on(self, node: Node, start: int, follow: int, end: int) -> bool:
         """Whether the sentence at `start` still tells the problem, not the measures.
@@ -291,11 +286,8 @@ _ANSWER = pattern(
     r"|(?<=的问题),"
 )
 _HAN = pattern(NON_ASCII)
-_BARE_LABEL = pattern(
-    rf"(?<![^\n 。;!?])整改(?:落实|完成|进展)?(?:情况|结果)(?![如的良较及通和与已均汇报纳显表材作,:]);?[ ]*+(?=[0-9①“]|{NON_ASCII})"
-)
 # Labels that stand right behind the problem, not behind the measures.
-_OF_MEASURES = pattern(r"[ ]*+整改(?:落实|完成|进展)?(?:情况|措施|举措)")
+_OF_MEASURES = pattern(r"[ ]*+整改(?:(?:落实|完成|进展)?(?:情况|措施|举措)|:)")
 _LONGEST_FACTS = 400  # characters
 # Of a sentence that is left to the classifier, in characters.
 _SHORTEST_JUDGED = 6

@@ -11,7 +11,6 @@ heading. docs/splitting.md tells the same in prose.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -26,12 +25,13 @@ from rectify_nlp.folding import (
     some_traditional,
 )
 from rectify_nlp.grammar import Grammar, load_grammar
-from rectify_nlp.markers import INNERMOST, NUMERALS
+from rectify_nlp.markers import INNERMOST
 from rectify_nlp.outline import in_prose, outline
 from rectify_nlp.pairing import answer_apart
-from rectify_nlp.patterns import NON_ASCII, pattern
+from rectify_nlp.patterns import pattern
 from rectify_nlp.roles import HEADING, ISSUE, OUTSIDE, Roles
 from rectify_nlp.signs import Signs
+from rectify_nlp.slips import put_right
 from rectify_nlp.status import StatusReader, compare_totals, stated_totals, status_reader
 from rectify_nlp.taxonomy import Taxonomy, default_taxonomy
 from rectify_nlp.tree import Node
@@ -86,46 +86,6 @@ def segment(
     return Notice(text=text, source=source), issue
 
 
-# A sign before a line, or before a problem in it, that is no number.
-_BULLET = pattern(
-    rf"\n[ ]*+(?:[●○•·◆◇■▲△★☆※►▶➢◎]|——?|-(?=[ ]?[“]?{NON_ASCII}))"
-    r"|[●•◆■](?=关于|针对)|——(?<=[。;)\]]——)(?=关于|针对)"
-)
-
-
-# The foot of a page, copied along.
-_PAGE_NUMBER = pattern(r"\n[ ]*+[-—][ ]?[0-9]{1,3}[ ]?[-—][ ]*+(?=\n|$)")
-# What a typist or a scan takes for something that looks the same.
-_TAKEN_FOR = {"间题": "问题", "(—)": "(一)", "\nl.": "\n1."}
-# Labels at the start of a line or sentence with another mark for their colon, where there are others.
-_LABEL = r"[\n。][ ]*+整改(?:落实|完成|进展)?(?:情况|结果|措施)"
-_LABELS = pattern(rf"{_LABEL}[:,;。 ]")
-_LOOSE_LABEL = pattern(
-    rf"(?P<label>{_LABEL})[ ,;。]"
-    rf"(?=[ ]?(?:[0-9①“]|{NON_ASCII}))(?![ ]?[如的良较及通和与均汇报纳显表材作])"
-)
-# Typed for 已, which looks the same.
-_ALREADY = pattern("[己巳](?<!自.)(?=(?:全部|基本)?(?:完成|整改|办结|销号))")
-
-
-def _chinese_stops(text: str) -> str:
-    """Text whose sentences end in western full stops, with Chinese ones for them."""
-    chinese, western = text.count("。"), text.count(".")
-    if western > chinese and len(_WESTERN_STOP.findall(text)) > chinese:
-        return _WESTERN_STOP.sub("。", text)
-    return text
-
-
-# Behind a word, not behind a number at the start of a line (一. or ①.).
-_WESTERN_STOP = pattern(
-    rf"(?<={NON_ASCII}|[”%])(?<![①-⑳])(?<![\n ][{NUMERALS}])(?<![\n ][{NUMERALS}]{{2}})\.(?!\.)"
-)
-
-
-def _blank(sign: re.Match[str]) -> str:
-    return "".join(["\n" if char == "\n" else " " for char in sign.group()])
-
-
 def _issues_among(nodes: list[Node]) -> int:
     return sum(node.role == ISSUE for node in nodes)
 
@@ -144,12 +104,7 @@ class _Splitter:
     ) -> None:
         self.text = text
         self._fold = Folded.of(text)
-        text = _ALREADY.sub("已", _chinese_stops("\n" + self._fold.text))
-        for taken, meant in _TAKEN_FOR.items():
-            text = text.replace(taken, meant)
-        if len(_LABELS.findall(text)) >= 2:
-            text = _LOOSE_LABEL.sub(r"\g<label>:", text)
-        self.folded = _BULLET.sub(_blank, _PAGE_NUMBER.sub(_blank, text))[1:]
+        self.folded = put_right(self._fold.text)
         self.grammar = grammar
         self.statuses = statuses
         self.taxonomy = taxonomy
