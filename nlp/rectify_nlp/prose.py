@@ -36,6 +36,9 @@ TASK = "sentence"
 
 _COMMA = pattern("[,;]")
 _LONGEST_HEADING = 44
+# Hardly a sentence has so many characters. More are not read, and a longer one is not parted: each
+# of its commas would cost as much as the whole.
+_LONGEST_READ = 1000
 _ENDED = "。!?;"
 # Alone on its line never anything but a heading.
 _SHORT = pattern(
@@ -119,7 +122,7 @@ class Prose:
         """At which comma a sentence is best parted into a problem and what was done about it, and
         by how many nats the one tells a problem, and the other a deed; -1 without a comma."""
         commas = [match.start() for match in _COMMA.finditer(sentence, 1, len(sentence) - 1)]
-        if not commas:
+        if not commas or len(sentence) > _LONGEST_READ:
             return -1, -np.inf, -np.inf
         left = self._scores([sentence[:comma] for comma in commas])
         right = self._scores([sentence[comma + 1 :] for comma in commas])
@@ -129,7 +132,7 @@ class Prose:
         return commas[best], float(problem[best]), float(deed[best])
 
     def _scores(self, texts: Sequence[str]) -> Floats:
-        return self.classifier.logits(Texts([fields(text) for text in texts]))
+        return self.classifier.logits(Texts([fields(text[:_LONGEST_READ]) for text in texts]))
 
 
 def read_prose(folder: Path) -> Prose:
