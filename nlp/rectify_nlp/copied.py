@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, takewhile
 
 from rectify_nlp.tables import ROW_TITLE, column_kind, is_header, issue_rows, one_line
@@ -29,23 +29,12 @@ def _from_tabs(text: str) -> str | None:
         at += 1
         if len(header) < 2 or not _is_copied_header(header):
             continue
-        copied = [row for line in lines[at:] for row in _rows_apart(line, len(header))]
-        rows, stop = _Tabbed(copied, header).rows()
+        rows, stop = _Tabbed(lines, header).rows(at)
         issues = issue_rows([header, *rows]) if rows else None
         if issues is not None:
             set_ += [*lines[done : at - 1], *issues]
-            lines[at:] = copied
-            done = at = at + stop
+            done = at = stop
     return "\n".join([*set_, *lines[done:]]) if done else None
-
-
-def _rows_apart(line: str, columns: int) -> list[str]:
-    """A line, or two where the number of a second row stands behind the last cell of a first."""
-    second = _SECOND_ROW.search(line) if line.count("\t") >= columns else None
-    return [line[: second.start()], line[second.end() :]] if second else [line]
-
-
-_SECOND_ROW = re.compile(r"(?<=[^\s0-9])[ \u3000]+(?=[0-9]{1,3}\t)")
 
 
 class _Tabbed:
@@ -56,8 +45,8 @@ class _Tabbed:
         self._header = header
         self._number = 0
 
-    def rows(self) -> tuple[list[list[str]], int]:
-        """The rows from the first line on, headings included, and the line behind them.
+    def rows(self, at: int) -> tuple[list[list[str]], int]:
+        """The rows from line `at` on, headings included, and the line behind them.
 
         A row begins with its number and goes on in the next line, in the same cell, up to the
         next row; the last one until it has all its columns. No rows where one has more. Headers
@@ -65,7 +54,6 @@ class _Tabbed:
         """
         lines = self._lines
         rows: list[list[str]] = []
-        at = 0
         while at < len(lines):
             if self._between(lines[at]):
                 if not self._goes_on(at + 1):
@@ -78,21 +66,31 @@ class _Tabbed:
             number = _NUMBER.match(lines[at])
             self._number = int(number[1]) if number else self._number + 1
             stop = self._end(at)
-            row = _cells("\n".join(lines[at:stop]), self._header)
-            if len(row) > len(self._header):
-                return [], at
-            rows.append(row)
+            for text in self._apart("\n".join(lines[at:stop])):
+                row = _cells(text, self._header)
+                if len(row) > len(self._header):
+                    return [], at
+                rows.append(row)
             at = stop
         return rows, at
+
+    def _apart(self, text: str) -> Iterator[str]:
+        """The text of a row, and of others whose number stands behind its last cell."""
+        while text.count("\t") >= len(self._header):
+            second = re.search(rf"(?<=[^\s0-9])[ \u3000]+(?={self._number + 1}\t)", text)
+            if second is None:
+                break
+            yield text[: second.start()]
+            text = text[second.end() :]
+            self._number += 1
+        yield text
 
     def _end(self, first: int) -> int:
         """The line behind the row that begins in line `first`."""
         lines = self._lines
         limit = min(len(lines), first + _MOST_LINES)
         inside = takewhile(
-            lambda at: (
-                not (self._begins(lines[at]) or _is_heading(lines[at]) or self._foot(lines[at]))
-            ),
+            lambda at: not (self._begins(lines[at]) or self._parts(lines[at])),
             range(first + 1, limit),
         )
         stop = max(inside, default=first) + 1
@@ -110,12 +108,12 @@ class _Tabbed:
         return unnumbered or _ROW.match(line) is not None
 
     def _between(self, line: str) -> bool:
-        return not line.strip() or _is_heading(line) or self._foot(line)
+        return not line.strip() or self._parts(line)
 
-    def _foot(self, line: str) -> bool:
-        """Whether a page ends here, or the next begins with the header again."""
+    def _parts(self, line: str) -> bool:
+        """Whether a heading parts the rows, or the foot of a page, or the header again."""
         again = line.rstrip("\t").split("\t") == list(self._header)
-        return again or _PAGE.fullmatch(line) is not None
+        return again or _is_heading(line) or _PAGE.fullmatch(line) is not None
 
     def _goes_on(self, at: int) -> bool:
         return any(map(self._begins, self._lines[at : at + _FEW]))

@@ -211,7 +211,7 @@ def answered_lines(wording: Wording, start: int, end: int) -> list[Node]:
         elif "\n" not in folded[stop : label.start()]:
             return []
         else:
-            first = _block_start(wording, max(start, 0), first)
+            first = _block_start(wording, start, first)
         titled = start <= first and stop - first <= _LONGEST_TITLE
         if not titled or wording.grammar.label.match(folded, first):
             return []
@@ -365,13 +365,11 @@ def _title_alike(folded: str, nodes: list[Node]) -> None:
     titled = sum(
         n.form in ("about", "quoted") and folded[n.head_end : n.body + 1] == "," for n in nodes
     )
-    for node in nodes if titled >= _FEWEST_TITLED else ():
-        title = (
-            FIRST_CLAUSE.match(folded, node.head, node.head_end)
-            if node.form == "sentence"
-            else None
-        )
-        if title and not title["bare"]:
+    if titled < _FEWEST_TITLED:
+        return
+    for node in nodes:
+        title = FIRST_CLAUSE.match(folded, node.head, node.head_end)
+        if title and not title["bare"] and node.form == "sentence":
             node.head_end = node.body = title.end("head")
             node.form = "about"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from rectify_nlp.signs import TEXT, Signs
-from rectify_nlp.tree import Node
+from rectify_nlp.tree import Node, every
 from rectify_nlp.unnumbered import open_up
 from rectify_nlp.wording import CLEARLY, CLOSING
 
@@ -63,7 +63,7 @@ class Roles:
                 ahead = True
             else:
                 mark((section, *section.walk()), OUTSIDE, reason)
-        return [node for root in roots for node in (root, *root.walk())]
+        return every(roots)
 
     def _zone(self, section: Node, ahead: bool, family: _Family) -> tuple[str, str]:
         """Whether a first-level node leads to issues, and why; `ahead`: some did before it."""

@@ -123,8 +123,7 @@ class _Splitter:
         if bare:
             running = self._nodes(stop, unnumbered=True)
             nodes = max(nodes, running, key=_issues_among)
-        few = len(self._worded_as_issues(nodes)) <= _FEW
-        if self.wording.in_prose and (bare or few):
+        if self.wording.in_prose and (bare or len(self._worded_as_issues(nodes)) <= _FEW):
             prose = self._read(in_prose(self.wording, 0, stop), stop)
             least = CLEARLY_MORE * _issues_among(nodes)
             if _issues_among(prose) > (least if bare else max(least, _MANY)):

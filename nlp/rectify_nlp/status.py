@@ -48,7 +48,10 @@ _STATUS_LINE = pattern(
 )
 _NEXT = pattern(r"[。;!?\n]")
 _UNDER_WAY = pattern(r"预计|拟|计划|力争|正在|尚未|未")
-_STILL = pattern(r"[仍还尚]在(?:整改|推进|办理|落实|进行)")
+# What says of itself that it is not reached, in whatever taxonomy.
+_STILL = [
+    f"{still}在{done}" for still in "仍还尚" for done in ("整改", "推进", "办理", "落实", "进行")
+]
 _PROMISED = pattern(r"(?:预计|拟|计划|力争)[^,。;]{2,30}(?:完成|整改到位)|正在(?:办理|实施|进行)")
 # What may stand between 已完成 and a later, weaker statement.
 _JOINED = pattern(r"[,、并且需要仍但继续 整改阶段性任务目标]*")
@@ -66,7 +69,10 @@ class StatusReader:
 
     def __init__(self, taxonomy: Taxonomy, grammar: Grammar) -> None:
         self._grammar = grammar
-        names = {
+        # The status that stands for "not reached", should a reached one be denied.
+        self._open = taxonomy.statuses[0].name
+        self._reached = taxonomy.statuses[-1].name
+        names = dict.fromkeys(_STILL, self._open) | {
             _tight(word): status.name
             for status in taxonomy.statuses
             for word in (status.name, *status.wordings)
@@ -75,9 +81,6 @@ class StatusReader:
         ordered = sorted(names, key=len, reverse=True)
         self._unspaced = pattern("|".join(map(re.escape, ordered)))
         self._spaced = pattern("|".join(r"[ ]*+".join(map(re.escape, word)) for word in ordered))
-        # The status that stands for "not reached", should a reached one be denied.
-        self._open = taxonomy.statuses[0].name
-        self._reached = taxonomy.statuses[-1].name
 
     def _wording(self, words: str) -> re.Match[str] | None:
         """The first wording of a status in `words`; blanks may stand between its characters."""
@@ -125,10 +128,7 @@ class StatusReader:
         words = value["words"]
         match = self._wording(words[:24])
         before = words[: match.start()] if match else ""
-        still = _STILL.match(words)
-        if still:
-            stop = still.end()
-        elif match is None or (
+        if match is None or (
             len(before) > 6
             and len(_FILLER.sub("", before)) > 6
             and not _STATUS_TAIL.fullmatch(before.rstrip(","))
@@ -143,7 +143,7 @@ class StatusReader:
             rest = words[stop:].strip(" ”])")
             if rest and not rest.startswith((",", ":", "(", "[")) and words[stop] != " ":
                 return None
-        status = self._open if still else self.normalise(words[:stop])
+        status = self.normalise(words[:stop])
         if status is None:
             return None
         begin = value.start("words")
@@ -166,7 +166,7 @@ class StatusReader:
     def closing_line(self, folded: str, start: int, end: int) -> Stated | None:
         """The status that the last of several lines or sentences consists of, its label without a
         colon."""
-        mark = max(folded.rfind(mark, start, end - 1) for mark in "\n。")
+        mark = max(folded.rfind(sign, start, end - 1) for sign in "\n。")
         if mark < start or (folded[mark] == "。" and _SUBJECTS.search(folded, mark, end)):
             return None  # a sentence about something is left to `in_sentence`
         return self.line(folded, mark + 1, end)
@@ -243,12 +243,9 @@ class StatusReader:
         """None for what a sentence only plans: such a sentence states no status."""
         words = match["words"]
         found = self._wording(words)
-        if _STILL.match(words):
-            status: str | None = self._open
-        elif found is None or _PLANNED.search(words[: found.start()]):
+        if found is None or _PLANNED.search(words[: found.start()]):
             return None
-        else:
-            status = self.normalise(words)
+        status = self.normalise(words)
         if status is None:
             return None
         return Stated(status=status, text=words, start=match.start("words"), masked=match.span())

@@ -50,6 +50,11 @@ class Node:
             yield from child.walk()
 
 
+def every(roots: list[Node]) -> list[Node]:
+    """The first-level nodes and all below them, in the order of the text."""
+    return [node for root in roots for node in (root, *root.walk())]
+
+
 # Kinds of nodes that bear no number.
 UNNUMBERED = ("open", "label", "question", "line", "clause")
 # Kinds of counts, and the form in which each may go on.

@@ -16,7 +16,7 @@ from rectify_nlp.outline import (
     under_headings,
 )
 from rectify_nlp.signs import Signs
-from rectify_nlp.tree import Node
+from rectify_nlp.tree import Node, every
 from rectify_nlp.wording import Wording
 
 # Prose is read sentence by sentence where that finds so many times the issues.
@@ -27,30 +27,25 @@ def open_up(wording: Wording, roots: list[Node], *, prose: bool) -> None:
     """Give childless headings the unnumbered problems of their text for children; `prose` also
     looks for those that prose tells."""
     signs = Signs(wording)  # what it says of a node that gets children holds no more
-    for siblings, above in [
-        (roots, None),
-        *((n.children, n) for r in roots for n in (r, *r.walk())),
-    ]:
+    for siblings, above in [(roots, None), *((node.children, node) for node in every(roots))]:
         over = above is None or signs.leads(above)
         siblings[:] = [
             node
             for sibling in siblings
             for node in (sibling, *(_further(signs, sibling) if over else _points(signs, sibling)))
         ]
-    for node in [node for root in roots for node in (root, *root.walk())] if prose else ():
-        if [kid.kind for kid in node.children] == ["is"] and signs.leads(node):
+    for node in every(roots):
+        kinds = {kid.kind for kid in node.children if not kid.children}
+        if kinds == {"line"} and not any(kid.children for kid in node.children):
+            _adopt(node, _with_answered(wording, node))
+        elif prose and kinds == {"is"} and len(node.children) == 1 and signs.leads(node):
             (point,) = node.children
             told = in_prose(wording, point.start, point.end)
-            if not point.children and told and all(one.mark_end > one.mark_start for one in told):
+            if told and all(one.mark_end > one.mark_start for one in told):
                 _adopt(node, told)
-    for node in [node for root in roots for node in (root, *root.walk())]:
-        if node.children and all(kid.kind == "line" and not kid.children for kid in node.children):
-            _adopt(node, _with_answered(wording, node))
     childless = [
         node
-        for root in roots
-        if not signs.next_steps(root)
-        for node in (root, *root.walk())
+        for node in every([root for root in roots if not signs.next_steps(root)])
         if not node.children and node.kind != "clause"
     ]
     for node in childless:
@@ -73,7 +68,7 @@ def open_up(wording: Wording, roots: list[Node], *, prose: bool) -> None:
                 told = in_prose(wording, node.body, node.end, 1 if signs.aspect(node) else 2)
                 kids = told if _tells_more(signs, told, kids) else kids
         _adopt(node, kids)
-    for node in (node for root in roots for node in (root, *root.walk())):
+    for node in every(roots):
         # Problems in running text may stand before numbered or titled ones.
         if node.children and signs.aspect(node) and node.children[0].kind not in ("clause", "line"):
             told = clauses(wording, node.body, node.end)
