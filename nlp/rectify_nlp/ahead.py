@@ -46,12 +46,13 @@ def ahead(make: Callable[[], Iterator[T]]) -> Iterator[Iterator[T]]:
             os._exit(0)
     os.close(sink)
     os.close(needed)
-    with os.fdopen(source, "rb") as stream:
-        try:
+    try:
+        # Closed before the process is waited for: it may be about to write into a full pipe.
+        with os.fdopen(source, "rb") as stream:
             yield _received(stream)
-        finally:
-            os.close(need)
-            os.waitpid(child, 0)
+    finally:
+        os.close(need)
+        os.waitpid(child, 0)
 
 
 def _worthwhile() -> bool:
